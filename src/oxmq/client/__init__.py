@@ -1,0 +1,1 @@
+"""Talk to queues from an event loop: `Queue`, `Job`, `QueueEvents`."""

@@ -1,0 +1,234 @@
+"""Turn data, options and hashes into BullMQ's wire encoding and back.
+
+JSON in and out is strict: what JSON cannot carry is refused before anything is sent. Reading is liberal: options that
+another library wrote may have members and number formats of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, cast
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from oxmq.durations import Duration, milliseconds
+from oxmq.errors import ConfigurationError
+from oxmq.options import Backoff, JobOptions, Keep, KeepOption, acceptable_options
+
+#: What data, a result, a progress value and a log line may each take, in bytes.
+MAX_VALUE_BYTES = 1024 * 1024
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def encode_json(value: object, field: str, limit: int | None = MAX_VALUE_BYTES) -> bytes:
+    """Return `value` as JSON text.
+
+    Raises:
+        ConfigurationError: JSON cannot carry it, or it takes more than `limit` bytes; the message names `field`.
+    """
+    try:
+        text = _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise ConfigurationError(f"{field} cannot be written as JSON: {error}") from None
+    # The encoder writes NaN and the infinities as null, which would lose them silently.
+    if b"null" in text and _has_non_finite(value):
+        raise ConfigurationError(f"{field} cannot be written as JSON: it contains NaN or an infinity")
+    if limit is not None and len(text) > limit:
+        raise ConfigurationError(f"{field} takes {len(text)} bytes as JSON; at most {limit} are allowed")
+    return text
+
+
+def decode_json(text: bytes | str) -> Any:  # noqa: ANN401 - JSON is whatever its writer meant
+    """Return the value of a JSON text."""
+    return _decoder.decode(text)
+
+
+def decode_json_or(text: bytes | None, default: object) -> Any:  # noqa: ANN401
+    """Return the value of a JSON text, or `default` when it is missing or not JSON."""
+    if text is None:
+        return default
+    try:
+        return _decoder.decode(text)
+    except msgspec.DecodeError:
+        return default
+
+
+class WireBackoff(Struct):
+    """Spell a backoff as the wire does; the delay in milliseconds."""
+
+    type: str = "fixed"
+    delay: float | int | UnsetType = UNSET
+    jitter: float | int | UnsetType = UNSET
+
+
+class WireKeep(Struct):
+    """Spell what is kept as the wire does; the age in seconds."""
+
+    count: float | int | UnsetType = UNSET
+    age: float | int | UnsetType = UNSET
+    limit: float | int | UnsetType = UNSET
+
+
+class WireOptions(Struct, rename="camel"):
+    """Spell the job options as the wire does: milliseconds, BullMQ's names, absent when not given."""
+
+    attempts: float | int = 0
+    delay: float | int | UnsetType = UNSET
+    timestamp: float | int | UnsetType = UNSET
+    priority: float | int | UnsetType = UNSET
+    lifo: bool | UnsetType = UNSET
+    job_id: str | UnsetType = UNSET
+    backoff: WireBackoff | float | int | UnsetType = UNSET
+    remove_on_complete: bool | float | int | WireKeep | UnsetType = UNSET
+    remove_on_fail: bool | float | int | WireKeep | UnsetType = UNSET
+    keep_logs: float | int | UnsetType = msgspec.field(name="kl", default=UNSET)
+    stack_trace_limit: float | int | UnsetType = UNSET
+    size_limit: float | int | UnsetType = UNSET
+    timeout: float | int | UnsetType = UNSET
+    """Ours: how long one attempt may run, in milliseconds. Other libraries keep it and ignore it."""
+
+
+_options_decoder = msgspec.json.Decoder(WireOptions)
+
+
+def wire_options(options: JobOptions) -> WireOptions:
+    """Return `options` in the wire's spelling."""
+    return WireOptions(
+        attempts=0 if options.attempts is UNSET else options.attempts,
+        delay=_wire_ms(options.delay, "delay"),
+        timestamp=UNSET if isinstance(options.timestamp, UnsetType) else instant_ms(options.timestamp),
+        priority=options.priority,
+        lifo=options.lifo,
+        job_id=options.job_id,
+        backoff=_wire_backoff(options.backoff),
+        remove_on_complete=_wire_keep(options.remove_on_complete),
+        remove_on_fail=_wire_keep(options.remove_on_fail),
+        keep_logs=options.keep_logs,
+        stack_trace_limit=options.stack_trace_limit,
+        size_limit=options.size_limit,
+        timeout=_wire_ms(options.timeout, "timeout"),
+    )
+
+
+@lru_cache(maxsize=1024)
+def read_options(text: bytes) -> WireOptions:
+    """Return the options stored on a job. Jobs of one kind share the text, so that it is read once.
+
+    Options that are not understood at all count as not given: the job still runs.
+    """
+    try:
+        return _options_decoder.decode(text)
+    except msgspec.DecodeError:
+        return WireOptions()
+
+
+def user_options(wire: WireOptions) -> JobOptions:
+    """Return stored options in the form in which users give them."""
+    return acceptable_options(
+        job_id=wire.job_id,
+        delay=_seconds(wire.delay),
+        priority=_whole(wire.priority),
+        lifo=wire.lifo,
+        attempts=_whole(wire.attempts),
+        backoff=read_backoff(wire) or UNSET,
+        timeout=_seconds(wire.timeout),
+        remove_on_complete=_user_keep(wire.remove_on_complete),
+        remove_on_fail=_user_keep(wire.remove_on_fail),
+        keep_logs=_whole(wire.keep_logs),
+        stack_trace_limit=_whole(wire.stack_trace_limit),
+        size_limit=_whole(wire.size_limit),
+        timestamp=UNSET if isinstance(wire.timestamp, UnsetType) else instant(int(wire.timestamp)),
+    )
+
+
+def read_backoff(wire: WireOptions) -> Backoff | None:
+    """Return the backoff of stored options; a bare number is a fixed delay."""
+    stored = wire.backoff
+    if isinstance(stored, UnsetType):
+        return None
+    if not isinstance(stored, WireBackoff):
+        return Backoff("fixed", round(stored))
+    delay = 0 if isinstance(stored.delay, UnsetType) else round(stored.delay)
+    return Backoff(stored.type, delay, 0.0 if isinstance(stored.jitter, UnsetType) else float(stored.jitter))
+
+
+def instant(ms: int) -> datetime:
+    """Return the moment `ms` milliseconds after the epoch."""
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def instant_ms(moment: datetime) -> int:
+    """Return `moment` in whole milliseconds since the epoch."""
+    return round(moment.timestamp() * 1000)
+
+
+def _wire_ms(value: Duration | UnsetType, field: str) -> int | UnsetType:
+    return UNSET if isinstance(value, UnsetType) else milliseconds(value, field)
+
+
+def _wire_backoff(value: Backoff | Duration | UnsetType) -> WireBackoff | UnsetType:
+    if isinstance(value, UnsetType):
+        return UNSET
+    if not isinstance(value, Backoff):
+        return WireBackoff(delay=milliseconds(value, "backoff"))
+    return WireBackoff(value.type, value.delay_ms, value.jitter or UNSET)
+
+
+def _wire_keep(value: bool | int | Keep | None | UnsetType) -> bool | int | WireKeep | UnsetType:
+    if value is None:
+        return False
+    if not isinstance(value, Keep):
+        return value
+    return WireKeep(
+        count=UNSET if value.count is None else value.count,
+        age=UNSET if value.age is None else _age_seconds(value.age),
+        limit=UNSET if value.limit is None else value.limit,
+    )
+
+
+def _age_seconds(age: Duration) -> float | int:
+    ms = milliseconds(age, "age")
+    return ms / 1000 if ms % 1000 else ms // 1000
+
+
+def _seconds(ms: float | UnsetType) -> float | UnsetType:
+    return UNSET if isinstance(ms, UnsetType) else ms / 1000
+
+
+def _whole(value: float | UnsetType) -> int | UnsetType:
+    return UNSET if isinstance(value, UnsetType) else int(value)
+
+
+def _user_keep(stored: bool | float | WireKeep | UnsetType) -> KeepOption | UnsetType:
+    if isinstance(stored, WireKeep):
+        return keep_of(stored)
+    return int(stored) if isinstance(stored, float) else stored
+
+
+def keep_of(stored: WireKeep) -> Keep:
+    """Return what a stored object says is to be kept."""
+    count, limit = _whole(stored.count), _whole(stored.limit)
+    return Keep(
+        count=None if isinstance(count, UnsetType) or count < 0 else count,
+        age=None if isinstance(stored.age, UnsetType) else stored.age,
+        limit=None if isinstance(limit, UnsetType) else limit,
+    )
+
+
+def _has_non_finite(value: object) -> bool:
+    plain = cast("object", msgspec.to_builtins(value))
+    pending: list[object] = [plain]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, float) and not math.isfinite(item):
+            return True
+        if isinstance(item, dict):
+            pending.extend(cast("dict[object, object]", item).values())
+        elif isinstance(item, list | tuple):
+            pending.extend(cast("list[object]", item))
+    return False

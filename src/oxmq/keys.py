@@ -1,0 +1,101 @@
+"""Name every Redis key, and check the names that keys are made of.
+
+All keys of a queue begin with ``<prefix>:<queue>:``, its *base*. In a Redis Cluster the prefix carries a hash tag
+(``{bull}``), so that the base decides the slot of every key of the queue.
+"""
+
+from __future__ import annotations
+
+import re
+
+from oxmq.errors import ConfigurationError
+
+DEFAULT_PREFIX = "bull"
+
+_QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_INTEGER = re.compile(r"0|-?[1-9]\d*")
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f{}]")
+_MAX_ID_LENGTH = 200
+
+
+class QueueKeys:
+    """Build the keys of one queue.
+
+    Raises:
+        ConfigurationError: the name or prefix is empty or not a string, or the name contains ``:``.
+    """
+
+    __slots__ = ("base", "name", "prefix", "qualified_name")
+
+    def __init__(self, name: str, prefix: str = DEFAULT_PREFIX) -> None:
+        _check_readable_name(name)
+        _check_prefix(prefix)
+        self.name = name
+        self.prefix = prefix
+        self.qualified_name = f"{prefix}:{name}"
+        self.base = f"{prefix}:{name}:"
+
+    def job(self, job_id: str) -> str:
+        """Return the key of a job's hash; its lock, logs and the like are this and a suffix."""
+        return self.base + job_id
+
+    def lock(self, job_id: str) -> str:
+        return f"{self.base}{job_id}:lock"
+
+    def logs(self, job_id: str) -> str:
+        return f"{self.base}{job_id}:logs"
+
+    def of(self, part: str) -> str:
+        """Return one of the queue's own keys, such as ``wait`` or ``meta``."""
+        return self.base + part
+
+
+def check_queue_name(name: str) -> str:
+    """Return `name`, or raise `ConfigurationError` when no queue may be created under it.
+
+    Queues of other names that a peer made can be read and worked all the same.
+    """
+    if not _QUEUE_NAME.fullmatch(name):
+        raise ConfigurationError(f"queue name must be 1 to 128 of the characters A-Z a-z 0-9 . _ -, not {name!r}")
+    return name
+
+
+def check_job_id(value: object, field: str = "job_id") -> str:
+    """Return the custom job id `value`, or raise `ConfigurationError` saying which rule it breaks.
+
+    BullMQ's rules: no whole number (those are the counter's), no ``:`` unless it has exactly three parts, not ``0``
+    and not beginning with ``0:`` (once a marker). And ours: no white space, control characters or braces.
+    """
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{field} must be a non-empty string, not {value!r}")
+    if _INTEGER.fullmatch(value):
+        raise ConfigurationError(f"{field} must not be a whole number, not {value!r}")
+    if value.startswith("0:") or (":" in value and value.count(":") != 2):
+        raise ConfigurationError(f"{field} must not contain ':', not {value!r}")
+    if _UNPRINTABLE.search(value) or len(value) > _MAX_ID_LENGTH:
+        raise ConfigurationError(
+            f"{field} must be at most {_MAX_ID_LENGTH} characters without white space, control characters "
+            f"or braces, not {value[:80]!r}"
+        )
+    return value
+
+
+def check_job_name(value: object) -> str:
+    """Return the job name `value`, or raise `ConfigurationError`."""
+    if not isinstance(value, str) or not 0 < len(value) <= 1024:
+        raise ConfigurationError(f"job name must be a string of 1 to 1024 characters, not {value!r:.80}")
+    if not value.isprintable():
+        raise ConfigurationError(f"job name must be printable, not {value!r:.80}")
+    return value
+
+
+def _check_readable_name(name: object) -> None:
+    if not isinstance(name, str) or not name:
+        raise ConfigurationError(f"queue name must be a non-empty string, not {name!r}")
+    if ":" in name:
+        raise ConfigurationError(f"queue name must not contain ':', not {name!r}")
+
+
+def _check_prefix(prefix: object) -> None:
+    if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or " " in prefix:
+        raise ConfigurationError(f"prefix must be a non-empty printable string without blanks, not {prefix!r}")

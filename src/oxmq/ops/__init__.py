@@ -1,0 +1,1 @@
+"""Describe every operation as data: functions that return a `Call` and do no I/O."""

@@ -1,0 +1,165 @@
+"""Describe the operations on single jobs, and the add of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from msgspec import Struct
+
+from oxmq.errors import job_error
+from oxmq.keys import QueueKeys
+from oxmq.ops.call import Call, Reply, Word, command, ignore, number, run_script, text, texts
+from oxmq.ops.hashes import read_hash
+from oxmq.records import JobRecord
+from oxmq.scripts import SCRIPTS, Retry
+
+T = TypeVar("T")
+
+_ADD = SCRIPTS["add"]
+
+
+class NewJob(Struct, frozen=True):
+    """Hold a job that is to be added, already in the wire's encoding.
+
+    Attributes:
+        id: the id made by the client; empty when the queue's counter shall give it.
+        next_up: whether it runs before the jobs that are waiting (`lifo`).
+    """
+
+    id: str
+    name: str
+    data: bytes
+    opts: bytes
+    timestamp: int
+    delay: int = 0
+    priority: int = 0
+    next_up: bool = False
+
+
+def add(keys: QueueKeys, job: NewJob) -> Call[str]:
+    """Add a job; the result is its id. An id that exists already adds nothing."""
+    return _add(keys, (job,), lambda reply: text(reply[0]))
+
+
+def add_bulk(keys: QueueKeys, jobs: Sequence[NewJob]) -> Call[list[str]]:
+    """Add jobs in the order given; the result is their ids."""
+    return _add(keys, jobs, texts)
+
+
+def get(keys: QueueKeys, job_id: str) -> Call[JobRecord | None]:
+    """Read a job's hash; None when there is no such job."""
+    return command("HGETALL", keys.job(job_id), decode=lambda reply: read_hash(job_id, reply) if reply else None)
+
+
+def get_state(keys: QueueKeys, job_id: str) -> Call[str]:
+    """Tell which state the job is in; ``"unknown"`` when no container holds it."""
+    return run_script("get_state", keys.base, job_id, decode=text)
+
+
+class Ended(Struct, frozen=True):
+    """Hold how a job ended: its result as JSON, or its failure reason."""
+
+    value: bytes | None = None
+    reason: str | None = None
+
+
+def is_finished(keys: QueueKeys, job_id: str) -> Call[Ended | None]:
+    """Tell how the job ended; None when it has not yet."""
+    return run_script("is_finished", keys.base, job_id, decode=_checked(keys, job_id, "is_finished", _ended))
+
+
+def update_data(keys: QueueKeys, job_id: str, data: bytes) -> Call[None]:
+    return _on_job("update_data", keys, job_id, data)
+
+
+def update_progress(keys: QueueKeys, job_id: str, progress: bytes) -> Call[None]:
+    return _on_job("update_progress", keys, job_id, progress)
+
+
+def add_log(keys: QueueKeys, job_id: str, row: str, keep: int | None) -> Call[int]:
+    """Append a line to the job's log; the result is how many lines it now has."""
+    decode = _checked(keys, job_id, "add_log", number)
+    return run_script("add_log", keys.base, job_id, row, "" if keep is None else keep, decode=decode)
+
+
+def get_logs(keys: QueueKeys, job_id: str, start: int, end: int, *, asc: bool) -> Call[list[str]]:
+    """Read log lines from `start` to `end`, both included; -1 is the last. Oldest first when `asc`."""
+    if asc:
+        return command("LRANGE", keys.logs(job_id), start, end, decode=texts)
+    return command("LRANGE", keys.logs(job_id), -(end + 1), -(start + 1), decode=lambda reply: texts(reply)[::-1])
+
+
+def count_logs(keys: QueueKeys, job_id: str) -> Call[int]:
+    return command("LLEN", keys.logs(job_id), decode=number)
+
+
+def clear_logs(keys: QueueKeys, job_id: str, keep: int | None) -> Call[None]:
+    """Remove the job's log lines, but the newest `keep`."""
+    if not keep:
+        return command("DEL", keys.logs(job_id), decode=ignore, retry=Retry.SAFE)
+    return command("LTRIM", keys.logs(job_id), -keep, -1, decode=ignore, retry=Retry.SAFE)
+
+
+def promote(keys: QueueKeys, job_id: str) -> Call[None]:
+    """Make a delayed job ready now."""
+    return _on_job("promote", keys, job_id, state="delayed")
+
+
+def retry(
+    keys: QueueKeys, job_id: str, state: str, *, next_up: bool, reset_made: bool, reset_started: bool
+) -> Call[None]:
+    """Run a finished job again."""
+    flags = (_flag(next_up), _flag(reset_made), _flag(reset_started))
+    return _on_job("retry", keys, job_id, state, *flags, state=state)
+
+
+def remove(keys: QueueKeys, job_id: str) -> Call[int]:
+    """Remove a job; the result is 0 when a worker holds its lock, else 1."""
+    return run_script("remove", keys.base, job_id, decode=_checked(keys, job_id, "remove", number))
+
+
+def extend_lock(keys: QueueKeys, job_id: str, token: str, lock_ms: int) -> Call[bool]:
+    """Renew one lock; the result says whether it was still held."""
+    return run_script("extend_locks", keys.base, lock_ms, job_id, token, decode=lambda lost: not lost)
+
+
+def _ended(reply: Reply) -> Ended | None:
+    how, *value = reply
+    if how == 1:
+        return Ended(value=value[0])
+    return Ended(reason=text(value[0])) if how == 2 else None
+
+
+def _add(keys: QueueKeys, jobs: Sequence[NewJob], decode: Callable[[Reply], T]) -> Call[T]:
+    # Without ids of our own a repeated add would add the jobs again.
+    retry = Retry.SAFE if all(job.id for job in jobs) else Retry.NEVER
+    return Call("add", ("1", keys.base), decode, retry, _ADD, len(jobs), _rows(jobs))
+
+
+def _rows(jobs: Sequence[NewJob]) -> tuple[Word, ...]:
+    rows: list[Word] = []
+    for job in jobs:
+        rows += (job.id, job.name, job.data, job.opts, job.timestamp, job.delay, job.priority, _flag(job.next_up))
+    return tuple(rows)
+
+
+def _on_job(name: str, keys: QueueKeys, job_id: str, *args: Word, state: str = "active") -> Call[None]:
+    return run_script(name, keys.base, job_id, *args, decode=_checked(keys, job_id, name, ignore, state))
+
+
+def _checked(
+    keys: QueueKeys, job_id: str, operation: str, decode: Callable[[Reply], T], state: str = "active"
+) -> Callable[[Reply], T]:
+    """Return `decode`, behind a check for the negative codes that mean a refusal."""
+
+    def checked(reply: Reply) -> T:
+        if isinstance(reply, int) and reply < 0:
+            raise job_error(reply, job_id=job_id, queue=keys.name, operation=operation, state=state)
+        return decode(reply)
+
+    return checked
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else ""

@@ -1,0 +1,241 @@
+"""Hold the options that users pass, checked when they are built.
+
+A field that was not given is `UNSET`, so that options can be laid over one another: a queue's defaults, a task's, a
+call's. `None` is a value: for what is kept, it means without bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypedDict
+
+from msgspec import UNSET, Struct, UnsetType, structs
+
+from oxmq.durations import Duration, milliseconds
+from oxmq.errors import ConfigurationError
+from oxmq.keys import check_job_id
+
+#: The largest priority whose score keeps its insertion counter: 2**21 - 1 (see the wire format's scores).
+MAX_PRIORITY = 2_097_151
+
+
+class Backoff(Struct, frozen=True):
+    """Say how long to wait between attempts. Build it with `fixed` or `exponential`.
+
+    Attributes:
+        type: ``"fixed"``, ``"exponential"``, or the name of a strategy that the worker supplies.
+        delay_ms: the first delay, in milliseconds.
+        jitter: the share of the delay that is drawn at random, from 0 to 1.
+    """
+
+    type: str
+    delay_ms: int = 0
+    jitter: float = 0.0
+
+
+def fixed(delay: Duration, *, jitter: float = 0.0) -> Backoff:
+    """Wait the same `delay` before every further attempt."""
+    return Backoff("fixed", milliseconds(delay, "backoff delay"), _share(jitter))
+
+
+def exponential(delay: Duration, *, jitter: float = 0.0) -> Backoff:
+    """Wait `delay` before the second attempt and twice as long before each further one."""
+    return Backoff("exponential", milliseconds(delay, "backoff delay"), _share(jitter))
+
+
+class Keep(Struct, frozen=True, kw_only=True):
+    """Say which finished jobs stay in Redis.
+
+    Attributes:
+        count: at most this many of the newest; None for any number.
+        age: at most this long after they finished; None for ever.
+        limit: how many of the too old ones one finish may remove (1,000 when None).
+    """
+
+    count: int | None = None
+    age: Duration | None = None
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        for field, value in (("count", self.count), ("limit", self.limit)):
+            if value is not None:
+                _whole(value, f"Keep.{field}", least=0)
+        if self.age is not None:
+            milliseconds(self.age, "Keep.age")
+
+
+class RateLimit(Struct, frozen=True, kw_only=True):
+    """Allow at most `max` job starts in each window of `duration`."""
+
+    max: int
+    duration: Duration
+
+    def __post_init__(self) -> None:
+        _whole(self.max, "RateLimit.max", least=1)
+        if milliseconds(self.duration, "RateLimit.duration") == 0:
+            raise ConfigurationError("RateLimit.duration must be longer than 0")
+
+
+KeepOption = bool | int | Keep | None
+"""True removes at once, False or None keeps all, a number keeps so many, `Keep` says it in full."""
+
+
+class JobOptions(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """Hold the options of a job.
+
+    Attributes:
+        job_id: the job's id; adding an id that exists adds nothing. Made by the client when not given.
+        delay: how long to wait before the job may start.
+        priority: 1 (first) to 2,097,151; 0, the default, comes before them all.
+        lifo: run before the jobs that are waiting rather than after them.
+        attempts: how often the job may be tried in all (0 and 1 both mean once).
+        backoff: how long to wait between attempts: a `Backoff`, or a fixed delay.
+        timeout: how long one attempt may run before it is stopped and fails.
+        remove_on_complete: what stays of the queue's completed jobs when this one completes.
+        remove_on_fail: the same for failed ones.
+        keep_logs: how many of the newest log lines to keep.
+        stack_trace_limit: how many of the newest stack traces to keep.
+        size_limit: the most bytes that the data may take as JSON.
+        timestamp: when the job counts as created; now when not given.
+    """
+
+    job_id: str | UnsetType = UNSET
+    delay: Duration | UnsetType = UNSET
+    priority: int | UnsetType = UNSET
+    lifo: bool | UnsetType = UNSET
+    attempts: int | UnsetType = UNSET
+    backoff: Backoff | Duration | UnsetType = UNSET
+    timeout: Duration | UnsetType = UNSET
+    remove_on_complete: KeepOption | UnsetType = UNSET
+    remove_on_fail: KeepOption | UnsetType = UNSET
+    keep_logs: int | UnsetType = UNSET
+    stack_trace_limit: int | UnsetType = UNSET
+    size_limit: int | UnsetType = UNSET
+    timestamp: datetime | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        for field in self.__struct_fields__:
+            value = getattr(self, field)
+            if value is not UNSET:
+                _CHECKS[field](value, field)
+
+    def over(self, defaults: JobOptions) -> JobOptions:
+        """Return these options laid over `defaults`: what is given here wins."""
+        if defaults is NO_OPTIONS:
+            return self
+        return JobOptions(**{**_given(defaults), **_given(self)})
+
+
+class JobOptionArgs(TypedDict, total=False):
+    """Name the keyword arguments that stand for a `JobOptions`."""
+
+    job_id: str
+    delay: Duration
+    priority: int
+    lifo: bool
+    attempts: int
+    backoff: Backoff | Duration
+    timeout: Duration
+    remove_on_complete: KeepOption
+    remove_on_fail: KeepOption
+    keep_logs: int
+    stack_trace_limit: int
+    size_limit: int
+    timestamp: datetime
+
+
+def job_options(given: Mapping[str, Any]) -> JobOptions:
+    """Build `JobOptions` from keyword arguments; an unknown name is a `ConfigurationError`."""
+    try:
+        return JobOptions(**given) if given else NO_OPTIONS
+    except TypeError:
+        unknown = next(name for name in given if name not in JobOptions.__struct_fields__)
+        near = difflib.get_close_matches(unknown, JobOptions.__struct_fields__, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigurationError(f"unknown job option {unknown!r}{hint}") from None
+
+
+def acceptable_options(**stored: object) -> JobOptions:
+    """Build `JobOptions` of what another library may have stored, leaving out what breaks the rules here."""
+    given: dict[str, Any] = {}
+    for field, value in stored.items():
+        with contextlib.suppress(ConfigurationError):
+            if value is not UNSET:
+                _CHECKS[field](value, field)
+                given[field] = value
+    return JobOptions(**given)
+
+
+def _given(options: JobOptions) -> dict[str, Any]:
+    return {name: value for name, value in structs.asdict(options).items() if value is not UNSET}
+
+
+def _whole(value: object, field: str, *, least: int, most: int = 2**53 - 1) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ConfigurationError(f"{field} must be a whole number from {least} to {most}, not {value!r}")
+    return value
+
+
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ConfigurationError(f"jitter must be between 0 and 1, not {value!r}")
+    return float(value)
+
+
+def _check_count(value: object, field: str) -> None:
+    _whole(value, field, least=0)
+
+
+def _check_priority(value: object, field: str) -> None:
+    _whole(value, field, least=0, most=MAX_PRIORITY)
+
+
+def _check_flag(value: object, field: str) -> None:
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{field} must be True or False, not {value!r}")
+
+
+def _check_timeout(value: object, field: str) -> None:
+    if milliseconds(value, field) == 0:
+        raise ConfigurationError(f"{field} must be longer than 0")
+
+
+def _check_backoff(value: object, field: str) -> None:
+    if not isinstance(value, Backoff):
+        milliseconds(value, field)
+        return
+    _share(value.jitter)
+    _whole(value.delay_ms, f"{field} delay", least=0)
+
+
+def _check_keep(value: object, field: str) -> None:
+    if not (value is None or isinstance(value, bool | Keep)):
+        _whole(value, field, least=0)
+
+
+def _check_timestamp(value: object, field: str) -> None:
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise ConfigurationError(f"{field} must be a datetime with a time zone, not {value!r}")
+
+
+_CHECKS: dict[str, Callable[[object, str], object]] = {
+    "job_id": check_job_id,
+    "delay": milliseconds,
+    "priority": _check_priority,
+    "lifo": _check_flag,
+    "attempts": _check_count,
+    "backoff": _check_backoff,
+    "timeout": _check_timeout,
+    "remove_on_complete": _check_keep,
+    "remove_on_fail": _check_keep,
+    "keep_logs": _check_count,
+    "stack_trace_limit": _check_count,
+    "size_limit": _check_count,
+    "timestamp": _check_timestamp,
+}
+
+NO_OPTIONS = JobOptions()
+"""The options of somebody who gave none."""

@@ -1,0 +1,69 @@
+"""Hold what is read back from Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+#: The fields of a job's hash that a worker reads when it takes the job, in this order (see ``lib/take.lua``).
+TAKEN_FIELDS = (
+    "name", "data", "opts", "timestamp", "delay", "priority", "atm", "ats",
+    "stc", "defa", "progress", "stacktrace", "parentKey", "rjk", "attemptsMade", "deid",
+)  # fmt: skip
+
+
+class JobRecord(Struct):
+    """Hold a job's hash as it is stored: JSON still as text, times in milliseconds."""
+
+    id: str
+    name: str = ""
+    data: bytes = b"{}"
+    opts: bytes = b"{}"
+    timestamp: int = 0
+    delay: int = 0
+    priority: int = 0
+    attempts_made: int = 0
+    attempts_started: int = 0
+    stalled_count: int = 0
+    deferred_failure: str | None = None
+    progress: bytes | None = None
+    stacktrace: bytes | None = None
+    parent_key: str | None = None
+    scheduler_id: str | None = None
+    deduplication_id: str | None = None
+    processed_on: int | None = None
+    processed_by: str | None = None
+    finished_on: int | None = None
+    return_value: bytes | None = None
+    failed_reason: str | None = None
+
+
+class Event(Struct, frozen=True):
+    """Hold one entry of a queue's event stream.
+
+    Attributes:
+        id: the entry's id in the stream, from which a reader can resume.
+        name: what happened, such as ``"completed"``.
+        job_id: the job that it happened to; None for an event of the queue.
+        fields: everything else that the entry says, as text; ``data`` of progress and ``returnvalue`` are decoded.
+    """
+
+    id: str
+    name: str
+    job_id: str | None
+    fields: Mapping[str, object]
+
+
+class Taken(Struct, frozen=True):
+    """Hold the reply of a take.
+
+    Attributes:
+        limited_ms: for how long a rate limit holds the queue; 0 when it does not.
+        next_due_ms: when the next delayed job is due; None when there is none, or jobs enough were found.
+        jobs: the jobs, locked and active.
+    """
+
+    limited_ms: int
+    next_due_ms: int | None
+    jobs: list[JobRecord]

@@ -1,0 +1,192 @@
+--- finish: end the runs of a batch of jobs, each fenced by its token, then take the next ones
+-- KEYS 1 base       str   "prefix:queue:"
+-- ARGV 1 now        ms
+-- ARGV 2 count      int   take at most this many (0: none; at most 1,000)
+-- ARGV 3 token      str   for the locks of the jobs taken
+-- ARGV 4 lock_ms    int   how long a lock lives
+-- ARGV 5 limit_max  int   empty for none
+-- ARGV 6 limit_ms   int   length of the rate limit's window
+-- ARGV 7 worker     str   empty for none
+-- ARGV 8.. runs     rows  id, token ("0": needs no lock), outcome, value, stacktrace (JSON), attempts allowed, keep count (-1: all), keep age (s; empty: any), keep limit (empty: 1,000), delay (ms), next_up ("1": runs next)
+-- RETURNS           list  a code for each run (0: done), then the reply of take
+-- ERRORS -1         no such job
+-- ERRORS -2         no lock
+-- ERRORS -3         not active; a lock that the token holds all the same is released
+-- ERRORS -4         completed, with children pending
+-- ERRORS -6         another token's lock
+-- ERRORS -9         completed, with a child that failed
+-- EVENTS            completed, failed, retries-exhausted, waiting, delayed, drained, active
+-- WRITES            active, stalled, completed, failed, wait, prioritized, pc, delayed, marker, limiter, events, de, <job>, <job>:lock, and a parent's
+-- COST              O(runs x active + count); up to 1,000 swept jobs a state, and 1,000 due delayed ones
+-- RETRY             token  repeating a run that was ended already is refused with -1, -2 or -6
+-- FLAGS             allow-oom
+--@include batches
+--@include erase
+--@include parents
+--@include deduplication
+--@include take
+
+local FIRST, ROW = 7, 11
+local base, now = KEYS[1], ARGV[1]
+local now_ms = tonumber(now)
+local rows = (#ARGV - FIRST) / ROW
+local max = max_events(base)
+
+-- outcome: completed | failed | retry (now) | delay (then retry) | postpone (delay, costs no attempt)
+-- | release (back to wait as the next one, costs no attempt)
+local function read_run(row)
+  local at = FIRST + (row - 1) * ROW
+  return { id = ARGV[at + 1], token = ARGV[at + 2], outcome = ARGV[at + 3], value = ARGV[at + 4],
+    stacktrace = ARGV[at + 5], attempts = tonumber(ARGV[at + 6]), keep_count = tonumber(ARGV[at + 7]),
+    keep_age = tonumber(ARGV[at + 8]), keep_limit = tonumber(ARGV[at + 9]), delay = tonumber(ARGV[at + 10]),
+    next_up = ARGV[at + 11] == "1" }
+end
+
+local runs, lock_keys, child_keys = {}, {}, {}
+local ending, retrying = false, false
+for row = 1, rows do
+  local run = read_run(row)
+  runs[row] = run
+  lock_keys[row] = base .. run.id .. ":lock"
+  if run.outcome == "completed" then
+    child_keys[#child_keys + 1] = base .. run.id .. ":dependencies"
+    child_keys[#child_keys + 1] = base .. run.id .. ":unsuccessful"
+  end
+  ending = ending or run.outcome == "completed" or run.outcome == "failed"
+  retrying = retrying or run.outcome == "retry"
+end
+local locks = rows > 0 and redis.call("MGET", unpack(lock_keys)) or {}
+-- One call tells whether any job of the batch has children to ask about.
+local have_children = #child_keys > 0 and redis.call("EXISTS", unpack(child_keys)) > 0
+
+local freed_locks, freed_ids, erased, made_ready = {}, {}, {}, false
+local finished = { completed = {}, failed = {} }
+local sweeps = {}
+
+local function refusal(run, lock, job)
+  if not job[1] then return -1 end
+  if run.outcome == "completed" and have_children then
+    if redis.call("SCARD", base .. run.id .. ":dependencies") > 0 then return -4 end
+    if redis.call("ZCARD", base .. run.id .. ":unsuccessful") > 0 then return -9 end
+  end
+  if run.token ~= "0" then
+    if not lock then return -2 end
+    if lock ~= run.token then return -6 end
+    freed_locks[#freed_locks + 1] = base .. run.id .. ":lock"
+    freed_ids[#freed_ids + 1] = run.id
+  end
+  if redis.call("LREM", base .. "active", -1, run.id) == 0 then return -3 end
+  return nil
+end
+
+local function tell_parent(run, job)
+  local parent_key, relation, child_key = job[4], job[5], base .. run.id
+  if run.outcome == "completed" then
+    child_completed(parent_key, child_key, run.value, now_ms)
+  else
+    child_failed(parent_key, relation, child_key, run.value, now_ms)
+  end
+end
+
+local function store(run, made)
+  local job_key = base .. run.id
+  local set = finished[run.outcome]
+  set[#set + 1] = now
+  set[#set + 1] = run.id
+  if run.outcome == "completed" then
+    redis.call("HSET", job_key, "atm", made, "returnvalue", run.value, "finishedOn", now)
+  else
+    redis.call("HSET", job_key, "atm", made, "failedReason", run.value, "stacktrace", run.stacktrace, "finishedOn", now)
+    redis.call("HDEL", job_key, "defa")
+  end
+  if run.keep_count > 0 or run.keep_age then
+    sweeps[table.concat({ run.outcome, run.keep_count, run.keep_age or "", run.keep_limit or "" }, " ")] = run
+  end
+end
+
+local function finish(run, job)
+  if job[6] then release_deduplication(base, job[6], run.id) end
+  if job[4] then tell_parent(run, job) end
+  local made = (tonumber(job[2]) or 0) + 1
+  if run.keep_count == 0 then
+    erased[#erased + 1] = run.id
+    if job[4] then forget_child(job[4], base .. run.id) end
+  else
+    store(run, made)
+  end
+  local field = run.outcome == "completed" and "returnvalue" or "failedReason"
+  redis.call("XADD", base .. "events", "*", "event", run.outcome, "jobId", run.id, field, run.value, "prev", "active")
+  made = (tonumber(job[7]) or made - 1) + 1
+  if run.outcome == "failed" and made >= run.attempts then
+    emit(base, "retries-exhausted", "jobId", run.id, "attemptsMade", made)
+  end
+end
+
+local function record_failure(run, made)
+  local fields = { "HSET", base .. run.id }
+  if made then fields[3], fields[4] = "atm", made end
+  if run.stacktrace ~= "" then
+    local last = #fields
+    fields[last + 1], fields[last + 2] = "failedReason", run.value
+    fields[last + 3], fields[last + 4] = "stacktrace", run.stacktrace
+  end
+  if #fields > 2 then redis.call(unpack(fields)) end
+end
+
+local function put_back(run, job)
+  local made = run.outcome == "retry" and (tonumber(job[2]) or 0) + 1 or nil
+  local priority = tonumber(job[3]) or 0
+  record_failure(run, made)
+  if run.outcome == "release" and priority > 0 then
+    -- In front of its priority: the place that no counted arrival can have.
+    redis.call("ZADD", base .. "prioritized", string.format("%.0f", priority * PRIORITY_STEP), run.id)
+  else
+    make_ready(base, run.id, priority, run.next_up)
+    made_ready = true
+  end
+  emit_capped(base, max, "waiting", "jobId", run.id, "prev", "active")
+end
+
+local function put_off(run, job)
+  local made = run.outcome == "delay" and (tonumber(job[2]) or 0) + 1 or nil
+  record_failure(run, made)
+  redis.call("HSET", base .. run.id, "delay", string.format("%.0f", run.delay))
+  hold_back(base, run.id, now_ms + run.delay)
+  emit_capped(base, max, "delayed", "jobId", run.id, "delay", string.format("%.0f", now_ms + run.delay))
+end
+
+local APPLY = { completed = finish, failed = finish, retry = put_back, release = put_back, delay = put_off, postpone = put_off }
+
+local codes, held_back = {}, false
+if ending then redis.call("XTRIM", base .. "events", "MAXLEN", "~", max) end
+if retrying then promote_due(base, now_ms) end
+for row, run in ipairs(runs) do
+  local job = redis.call("HMGET", base .. run.id, "name", "atm", "priority", "parentKey", "parent", "deid", "attemptsMade")
+  codes[row] = refusal(run, locks[row], job) or 0
+  if codes[row] == 0 then
+    APPLY[run.outcome](run, job)
+    held_back = held_back or run.outcome == "delay" or run.outcome == "postpone"
+  end
+end
+
+-- All that can go in one call for the whole batch; before the next jobs are taken, which may be the same ones.
+delete_all(freed_locks)
+call_with_all("SREM", base .. "stalled", freed_ids)
+call_with_all("ZADD", base .. "completed", finished.completed)
+call_with_all("ZADD", base .. "failed", finished.failed)
+erase(base, erased)
+for _, run in pairs(sweeps) do
+  sweep(base .. run.outcome, base, now_ms, run.keep_count, run.keep_age, run.keep_limit)
+end
+if made_ready then wake(base) end
+if held_back then mark_next_due(base) end
+
+local limited, due, jobs = 0, "-1", {}
+if tonumber(ARGV[2]) > 0 then
+  limited, due, jobs = take(base, now, tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+end
+local quiet = #jobs == 0 and limited == 0 and due == "-1"
+if ending and quiet and redis.call("EXISTS", base .. "wait", base .. "active", base .. "prioritized") == 0 then
+  emit(base, "drained")
+end
+return { codes, limited, due, jobs }

@@ -1,0 +1,85 @@
+--- parents: tell a parent, in whatever queue, what became of its child
+--@include events
+--@include ready
+--@include delayed
+
+local function split_key(job_key)
+  local base, id = string.match(job_key, "^(.*:)([^:]+)$")
+  return base, id
+end
+
+-- Moves a parent that waits for children to where it may run; `now` is when its last child ended.
+local function enqueue_parent(base, id, now)
+  local fields = redis.call("HMGET", base .. id, "priority", "delay")
+  local priority, delay = tonumber(fields[1]) or 0, tonumber(fields[2]) or 0
+  if delay > 0 then
+    redis.call("ZADD", base .. "delayed", string.format("%.0f", (now + delay) * SEQUENCES), id)
+    emit(base, "delayed", "jobId", id, "delay", string.format("%.0f", now + delay))
+    mark_next_due(base)
+  else
+    make_ready(base, id, priority, true)
+    wake(base)
+    emit(base, "waiting", "jobId", id, "prev", "waiting-children")
+  end
+end
+
+local function release_parent(parent_key, now)
+  local base, id = split_key(parent_key)
+  if redis.call("EXISTS", parent_key) == 1 and redis.call("ZREM", base .. "waiting-children", id) == 1 then
+    enqueue_parent(base, id, now)
+  end
+end
+
+local function release_if_complete(parent_key, now)
+  if redis.call("SCARD", parent_key .. ":dependencies") == 0 then release_parent(parent_key, now) end
+end
+
+local function child_completed(parent_key, child_key, value, now)
+  if redis.call("SREM", parent_key .. ":dependencies", child_key) == 1 then
+    redis.call("HSET", parent_key .. ":processed", child_key, value)
+    release_if_complete(parent_key, now)
+  end
+end
+
+-- The parent will be fetched and then failed with this reason, by whichever worker gets it.
+local function fail_parent(parent_key, child_key, now)
+  redis.call("ZADD", parent_key .. ":unsuccessful", now, child_key)
+  if redis.call("EXISTS", parent_key) == 0 then return end
+  local base, id = split_key(parent_key)
+  if redis.call("ZSCORE", base .. "failed", id) then return end
+  redis.call("HSET", parent_key, "defa", "child " .. child_key .. " failed")
+  if redis.call("ZREM", base .. "waiting-children", id) == 1 then
+    enqueue_parent(base, id, now)
+  elseif redis.call("ZREM", base .. "delayed", id) == 1 then
+    redis.call("HSET", parent_key, "delay", 0)
+    enqueue_parent(base, id, now)
+  end
+end
+
+-- `relation` is the child's own record of its parent, with the failure policy in it.
+local function child_failed(parent_key, relation, child_key, reason, now)
+  local policy = cjson.decode(relation or "{}")
+  if not (policy.fpof or policy.cpof or policy.idof or policy.rdof) then return end
+  if redis.call("SREM", parent_key .. ":dependencies", child_key) == 0 then return end
+  if policy.fpof then
+    fail_parent(parent_key, child_key, now)
+  elseif policy.cpof then
+    redis.call("HSET", parent_key .. ":failed", child_key, reason)
+    release_parent(parent_key, now)
+  else
+    release_if_complete(parent_key, now)
+    if policy.idof then redis.call("HSET", parent_key .. ":failed", child_key, reason) end
+  end
+end
+
+-- A child that goes away no longer holds up its parent.
+local function forget_child(parent_key, child_key)
+  if redis.call("SREM", parent_key .. ":dependencies", child_key) == 0 then return end
+  if redis.call("SCARD", parent_key .. ":dependencies") > 0 then return end
+  local base, id = split_key(parent_key)
+  if redis.call("ZREM", base .. "waiting-children", id) == 1 then
+    redis.call("RPUSH", base .. "wait", id)
+    wake(base)
+    emit(base, "waiting", "jobId", id, "prev", "waiting-children")
+  end
+end

@@ -1,0 +1,90 @@
+--- take: move ready jobs to active and lock them
+--@include events
+--@include ready
+--@include delayed
+
+-- What a limiter that was set by hand holds: more than any limit.
+local HELD = 9007199254740991
+local DEFERRED_FAILURE, ATTEMPTS_STARTED = 10, 8
+
+-- How many of `count` starts the rate limit allows now, and else for how long it forbids them all.
+local function allowed(base, count, max)
+  local used = tonumber(redis.call("GET", base .. "limiter"))
+  if used and (used >= HELD or (max and used >= max)) then
+    local ttl = redis.call("PTTL", base .. "limiter")
+    if ttl > 0 then return 0, ttl end
+    if ttl == 0 then redis.call("DEL", base .. "limiter") end
+    used = 0
+  end
+  if not max then return count, 0 end
+  return math.min(count, max - (used or 0)), 0
+end
+
+local function pop_ready(base, count)
+  local ids = redis.call("RPOP", base .. "wait", count) or {}
+  if #ids < count then
+    local scored = redis.call("ZPOPMIN", base .. "prioritized", count - #ids)
+    for i = 1, #scored, 2 do ids[#ids + 1] = scored[i] end
+    if #scored == 0 then redis.call("DEL", base .. "pc") end
+  end
+  return ids
+end
+
+local function activate(base, id, now, token, lock_ms, worker)
+  local job_key = base .. id
+  local fields = redis.call("HMGET", job_key, "name", "data", "opts", "timestamp", "delay", "priority", "atm", "ats",
+    "stc", "defa", "progress", "stacktrace", "parentKey", "rjk", "attemptsMade", "deid")
+  -- An id without a job (somebody deleted the hash, or a peer's old marker) is dropped here.
+  if not fields[1] then return nil end
+  local started = string.format("%.0f", (tonumber(fields[ATTEMPTS_STARTED]) or 0) + 1)
+  fields[ATTEMPTS_STARTED] = started
+  fields[#fields + 1] = id
+  if token ~= "0" then redis.call("SET", job_key .. ":lock", token, "PX", lock_ms) end
+  redis.call("XADD", base .. "events", "*", "event", "active", "jobId", id, "prev", "waiting")
+  if worker == "" then
+    redis.call("HSET", job_key, "processedOn", now, "ats", started)
+  else
+    redis.call("HSET", job_key, "processedOn", now, "ats", started, "pb", worker)
+  end
+  return fields
+end
+
+local function count_starts(base, jobs, window_ms)
+  local counted = 0
+  for _, job in ipairs(jobs) do
+    if not job[DEFERRED_FAILURE] then counted = counted + 1 end
+  end
+  if counted > 0 and redis.call("INCRBY", base .. "limiter", counted) == counted then
+    redis.call("PEXPIRE", base .. "limiter", window_ms)
+  end
+end
+
+-- Returns: the ms for which a rate limit holds the queue (0: none), the ms when the next delayed job is due
+-- (-1: none, or not asked because jobs were found), and the jobs.
+local function take(base, now, count, token, lock_ms, limit_max, limit_ms, worker)
+  local meta = redis.call("HMGET", base .. "meta", "paused", "concurrency", "max", "duration")
+  promote_due(base, tonumber(now))
+  local max = tonumber(meta[3] or limit_max)
+  local wanted, limited = allowed(base, count, max)
+  if limited > 0 then return limited, "-1", {} end
+  if meta[1] then return 0, "-1", {} end
+  if meta[2] then wanted = math.min(wanted, tonumber(meta[2]) - redis.call("LLEN", base .. "active")) end
+  if wanted <= 0 then return 0, "-1", {} end
+
+  local jobs, live = {}, {}
+  local ids = pop_ready(base, wanted)
+  for _, id in ipairs(ids) do
+    local job = activate(base, id, now, token, lock_ms, worker)
+    if job then
+      jobs[#jobs + 1] = job
+      live[#live + 1] = id
+    end
+  end
+  if #jobs > 0 then
+    redis.call("LPUSH", base .. "active", unpack(live))
+    if max then count_starts(base, jobs, tonumber(limit_ms) or tonumber(meta[4])) end
+    redis.call("ZADD", base .. "marker", 0, "0")
+  end
+  local due = #ids < wanted and next_due(base) or -1
+  return 0, string.format("%.0f", math.floor(due)), jobs
+end

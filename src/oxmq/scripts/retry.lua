@@ -1,0 +1,44 @@
+--- retry: run a finished job again
+-- KEYS 1 base            str   "prefix:queue:"
+-- ARGV 1 id              str
+-- ARGV 2 state           str   completed | failed: where it must be
+-- ARGV 3 next_up         str   "1": runs next
+-- ARGV 4 reset_made      str   "1": forget the attempts made
+-- ARGV 5 reset_started   str   "1": forget the attempts started
+-- RETURNS                int   1
+-- ERRORS -1              no such job
+-- ERRORS -3              not in that state
+-- EVENTS                 waiting
+-- WRITES                 completed, failed, wait, prioritized, pc, marker, events, <job>, the parent's :dependencies, :processed, :failed, :unsuccessful
+-- COST                   O(log finished)
+-- RETRY                  safe
+--@include events
+--@include ready
+
+local base, id, state = KEYS[1], ARGV[1], ARGV[2]
+local job_key = base .. id
+local job = redis.call("HMGET", job_key, "name", "priority", "parentKey")
+if not job[1] then return -1 end
+if redis.call("ZREM", base .. state, id) == 0 then return -3 end
+
+local forgotten = { "finishedOn", "processedOn", state == "failed" and "failedReason" or "returnvalue" }
+if ARGV[4] == "1" then forgotten[#forgotten + 1] = "atm" end
+if ARGV[5] == "1" then forgotten[#forgotten + 1] = "ats" end
+redis.call("HDEL", job_key, unpack(forgotten))
+
+-- The parent counts on the child again, if this end of it was counted.
+local function restore_dependency(parent_key)
+  local counted
+  if state == "completed" then
+    counted = redis.call("HDEL", parent_key .. ":processed", job_key)
+  else
+    counted = redis.call("ZREM", parent_key .. ":unsuccessful", job_key) + redis.call("HDEL", parent_key .. ":failed", job_key)
+  end
+  if counted > 0 then redis.call("SADD", parent_key .. ":dependencies", job_key) end
+end
+
+make_ready(base, id, tonumber(job[2]) or 0, ARGV[3] == "1")
+wake(base)
+if job[3] and redis.call("EXISTS", job[3]) == 1 then restore_dependency(job[3]) end
+emit_capped(base, max_events(base), "waiting", "jobId", id, "prev", state)
+return 1

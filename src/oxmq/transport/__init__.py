@@ -1,0 +1,1 @@
+"""Talk to Redis. No other part of oxmq imports the Redis client."""

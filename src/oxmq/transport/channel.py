@@ -1,0 +1,167 @@
+"""Carry many calls over one connection of an event loop, in order.
+
+One task writes and one reads, so that a caller that is cancelled leaves nothing half-read behind. Requests made in one
+turn of the loop leave in one write. At the first doubt (an error, an answer that does not come in time) the connection
+is dropped with everything on it, and the next request opens a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
+
+from oxmq.ops.call import Reply, Word
+from oxmq.transport.connect import COMMAND_TIMEOUT, CONNECT_TIMEOUT, Endpoint
+from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError, ResponseError
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
+
+_Waiting = tuple["asyncio.Future[Reply]", float]
+
+
+class Channel:
+    """Send commands over one connection and hand each its reply.
+
+    Args:
+        endpoint: where the server is.
+        greet: called with each new connection, before anything else uses it.
+        timeout: how long a reply may take, in seconds.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        greet: Callable[[AbstractConnection], Awaitable[None]] | None = None,
+        timeout: float = COMMAND_TIMEOUT,
+    ) -> None:
+        self._endpoint = endpoint
+        self._greet = greet
+        self._timeout = timeout
+        self._connection: AbstractConnection | None = None
+        self._connecting = asyncio.Lock()
+        self._outbox: list[tuple[Sequence[bytes], asyncio.Future[Reply]]] = []
+        self._waiting: deque[_Waiting] = deque()
+        self._outgoing = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch: asyncio.TimerHandle | None = None
+
+    async def request(self, words: Sequence[Word]) -> Reply:
+        """Send a command and return its reply.
+
+        Raises:
+            NotSentError: no connection could be made, or it broke before the command left.
+            ReplyLostError: the command left and no reply came.
+            ResponseError: the server answered with an error.
+        """
+        connection = self._connection or await self._connect()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._outbox.append((connection.pack_command(*words), future))
+        self._outgoing.set()
+        return await future
+
+    def drop(self, reason: str = "dropped") -> None:
+        """Give the connection up; whatever is under way on it fails."""
+        self._fail(RedisError(reason))
+
+    async def close(self) -> None:
+        """Close the connection; whatever is under way on it fails."""
+        tasks = self._tasks
+        self._fail(RedisError("closed"))
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _connect(self) -> AbstractConnection:
+        async with self._connecting:
+            if self._connection is None:
+                try:
+                    async with asyncio.timeout(2 * CONNECT_TIMEOUT):
+                        self._connection = await self._open()
+                except (RedisError, OSError, TimeoutError) as error:
+                    raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}") from error
+            return self._connection
+
+    async def _open(self) -> AbstractConnection:
+        if self._endpoint.is_embedded:
+            await asyncio.to_thread(self._endpoint.prepare)
+        connection = self._endpoint.connection()
+        try:
+            await connection.connect()
+            if self._greet is not None:
+                await self._greet(connection)
+        except BaseException:
+            await _discard(connection)
+            raise
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._write(connection)), loop.create_task(self._read(connection))]
+        return connection
+
+    async def _write(self, connection: AbstractConnection) -> None:
+        loop = asyncio.get_running_loop()
+        while connection is self._connection:
+            await self._outgoing.wait()
+            self._outgoing.clear()
+            outbox, self._outbox = self._outbox, []
+            now = loop.time()
+            self._waiting.extend((future, now) for _, future in outbox)
+            self._watch = self._watch or loop.call_later(self._timeout, self._check_deadline)
+            try:
+                await connection.send_packed_command([part for packed, _ in outbox for part in packed])
+            except (RedisError, OSError) as error:
+                self._fail(error, connection)
+
+    async def _read(self, connection: AbstractConnection) -> None:
+        while connection is self._connection:
+            reply: Reply = None
+            try:
+                reply = await connection.read_response(disable_decoding=True)
+            except ResponseError as error:
+                reply = error
+            except (RedisError, OSError) as error:
+                self._fail(error, connection)
+                return
+            future, _ = self._waiting.popleft()
+            if not future.done():
+                if isinstance(reply, ResponseError):
+                    future.set_exception(reply)
+                else:
+                    future.set_result(reply)
+
+    def _check_deadline(self) -> None:
+        self._watch = None
+        if not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        overdue = self._waiting[0][1] + self._timeout
+        if overdue <= loop.time():
+            self._fail(RedisError(f"no answer within {self._timeout} s"))
+        else:
+            self._watch = loop.call_at(overdue, self._check_deadline)
+
+    def _fail(self, error: Exception, connection: AbstractConnection | None = None) -> None:
+        broken = self._connection
+        if broken is None or (connection is not None and connection is not broken):
+            return
+        self._connection = None
+        waiting, self._waiting = self._waiting, deque()
+        outbox, self._outbox = self._outbox, []
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        for task in self._tasks:
+            if task is not asyncio.current_task():
+                task.cancel()
+        self._tasks = [asyncio.get_running_loop().create_task(_discard(broken))]
+        for future, _ in waiting:
+            if not future.done():
+                future.set_exception(ReplyLostError(str(error)))
+        for _, future in outbox:
+            if not future.done():
+                future.set_exception(NotSentError(str(error)))
+
+
+async def _discard(connection: AbstractConnection) -> None:
+    with contextlib.suppress(RedisError, OSError):
+        await connection.disconnect(nowait=True)

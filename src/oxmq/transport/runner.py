@@ -1,0 +1,184 @@
+"""Execute calls on an event loop: retries by retry class, scripts loaded when missing, errors in oxmq's words.
+
+Calls that may travel together, such as the adds of one turn of the loop, become one command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from oxmq.clock import Clock, SystemClock
+from oxmq.errors import BackendError
+from oxmq.ops.call import Call, Reply, Word
+from oxmq.scripts import Retry, Script
+from oxmq.transport.channel import Channel
+from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
+from oxmq.transport.faults import (
+    NoScriptError,
+    NotSentError,
+    ReplyLostError,
+    ResponseError,
+    is_passing,
+    lost,
+    needs_other_server,
+    pauses,
+    refused,
+)
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
+
+T = TypeVar("T")
+
+#: How many rows one command may carry: it bounds how long a script runs, to about 5 ms.
+MAX_ROWS = 250
+
+_Gathered = tuple[Call[object], "asyncio.Future[object]"]
+
+
+class AsyncRunner:
+    """Run calls against one server.
+
+    Args:
+        endpoint: where the server is.
+        clock: told how far the server's clock is ahead, on each new connection.
+        timeout: how long a call may take in all, in seconds.
+    """
+
+    def __init__(self, endpoint: Endpoint, clock: Clock | None = None, timeout: float = COMMAND_TIMEOUT) -> None:
+        self.endpoint = endpoint
+        self._clock = clock or SystemClock()
+        self._timeout = timeout
+        self._channel: Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._gathered: dict[object, list[_Gathered]] = {}
+        self._sending: set[asyncio.Task[None]] = set()
+
+    async def run(self, call: Call[T]) -> T:
+        """Execute a call and return its result.
+
+        Raises:
+            UnavailableError: it was not done.
+            OutcomeUnknownError: it may have been done.
+            JobError: the script refused it.
+        """
+        if 0 < call.rows < MAX_ROWS:
+            return await self._run_with_others(call)
+        return call.decode(await self._reply(call, call.tail))
+
+    async def close(self) -> None:
+        """Close the connection. A later call opens a new one."""
+        channel, self._channel = self._channel, None
+        if self._sending:
+            await asyncio.gather(*self._sending, return_exceptions=True)
+        if channel is not None:
+            await channel.close()
+
+    async def _reply(self, call: Call[T], tail: Sequence[Word]) -> Reply:
+        deadline = time.monotonic() + self._timeout
+        was_lost: ReplyLostError | None = None
+        for pause in pauses():
+            try:
+                return await self._send(call.script, call.words, tail)
+            except ReplyLostError as error:
+                was_lost = error
+                if call.retry not in (Retry.READ, Retry.SAFE):
+                    raise lost(call.retry, call.name, error) from error
+            except (NotSentError, ResponseError) as error:
+                if needs_other_server(error):
+                    self._open_channel().drop(str(error))
+                if not is_passing(error) or time.monotonic() + pause > deadline:
+                    raise self._failure(call, error, was_lost) from error
+            if was_lost and time.monotonic() + pause > deadline:
+                raise lost(call.retry, call.name, was_lost) from was_lost
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    @staticmethod
+    def _failure(call: Call[T], error: Exception, was_lost: ReplyLostError | None) -> Exception:
+        # An earlier try may have been done, whatever became of this one.
+        return lost(call.retry, call.name, was_lost) if was_lost else refused(error, call.name)
+
+    async def _send(self, script: Script | None, words: Sequence[Word], tail: Sequence[Word]) -> Reply:
+        channel = self._open_channel()
+        if script is None:
+            return await channel.request(words)
+        try:
+            return await channel.request(("EVALSHA", script.sha, *words, *tail))
+        except NoScriptError:
+            # Nothing ran, so that sending it again cannot do it twice.
+            await channel.request(("SCRIPT", "LOAD", script.text))
+            return await channel.request(("EVALSHA", script.sha, *words, *tail))
+
+    async def _run_with_others(self, call: Call[T]) -> T:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[object] = loop.create_future()
+        key = (call.script, call.words, call.retry)
+        batch = self._gathered.get(key)
+        if batch is None:
+            batch = self._gathered[key] = []
+            loop.call_soon(self._send_gathered, key)
+        batch.append((call, future))
+        return await future  # type: ignore[return-value]  # the future of a Call[T] is given a T
+
+    def _send_gathered(self, key: object) -> None:
+        batch = self._gathered.pop(key)
+        for calls in _chunks(batch):
+            task = asyncio.get_running_loop().create_task(self._run_batch(calls))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _run_batch(self, batch: Sequence[_Gathered]) -> None:
+        tail = [word for call, _ in batch for word in call.tail]
+        try:
+            reply = await self._reply(batch[0][0], tail)
+        except BackendError as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(type(error)(*error.args))
+            return
+        start = 0
+        for call, future in batch:
+            part = reply[start : start + call.rows]
+            start += call.rows
+            _settle(future, call, part)
+
+    def _open_channel(self) -> Channel:
+        loop = asyncio.get_running_loop()
+        if self._channel is None or self._loop is not loop:
+            # A connection belongs to its loop; one that is gone took its connection along.
+            self._loop = loop
+            self._channel = Channel(self.endpoint, self._greet, self._timeout)
+        return self._channel
+
+    async def _greet(self, connection: AbstractConnection) -> None:
+        before = time.time()
+        await connection.send_command("TIME")
+        seconds, micros = await connection.read_response(disable_decoding=True)
+        middle = (before + time.time()) / 2
+        self._clock.follow(round((int(seconds) + int(micros) / 1e6 - middle) * 1000))
+
+
+def _chunks(batch: Sequence[_Gathered]) -> list[list[_Gathered]]:
+    chunks: list[list[_Gathered]] = [[]]
+    rows = 0
+    for item in batch:
+        if rows + item[0].rows > MAX_ROWS:
+            chunks.append([])
+            rows = 0
+        chunks[-1].append(item)
+        rows += item[0].rows
+    return chunks
+
+
+def _settle(future: asyncio.Future[object], call: Call[object], reply: Reply) -> None:
+    if future.done():
+        return
+    try:
+        future.set_result(call.decode(reply))
+    except Exception as error:  # noqa: BLE001 - whatever decoding raises belongs to the caller
+        future.set_exception(error)
+

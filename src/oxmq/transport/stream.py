@@ -1,0 +1,113 @@
+"""Wait on a connection of one's own: for the marker that wakes workers, and for entries of the event stream.
+
+Every wait is bounded and asked for anew by its caller's loop, so that no read outlives its deadline. After any doubt
+the connection is dropped; the next wait opens another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from oxmq.codec import decode_json_or
+from oxmq.errors import UnavailableError
+from oxmq.ops.call import Reply, Word, text
+from oxmq.records import Event
+from oxmq.transport.connect import CONNECT_TIMEOUT, Endpoint
+from oxmq.transport.faults import RedisError
+
+if TYPE_CHECKING:
+    from redis.asyncio.connection import AbstractConnection
+
+#: How long after the end of a wait its answer may still come, in seconds.
+_MARGIN = 2.0
+
+
+class BlockingConnection:
+    """Ask one blocking question at a time.
+
+    Args:
+        endpoint: where the server is.
+        client_name: the name under which the server lists the connection.
+    """
+
+    def __init__(self, endpoint: Endpoint, client_name: str) -> None:
+        self._endpoint = endpoint
+        self._client_name = client_name if client_name.isprintable() and " " not in client_name else None
+        self._connection: AbstractConnection | None = None
+
+    async def ask(self, words: Sequence[Word], block: float) -> Reply:
+        """Send a command that blocks for at most `block` seconds, and return its reply.
+
+        Raises:
+            UnavailableError: no answer came in time, or the connection broke; the connection is dropped.
+        """
+        try:
+            async with asyncio.timeout(block + _MARGIN):
+                connection = self._connection or await self._open()
+                await connection.send_packed_command(connection.pack_command(*words))
+                return await connection.read_response(disable_decoding=True)
+        except (RedisError, OSError, TimeoutError) as error:
+            await self.close()
+            raise UnavailableError(f"{words[0]}: {error or 'no answer in time'}") from error
+        except BaseException:
+            # Cancelled while waiting: the answer would be taken for the next question's.
+            await asyncio.shield(self.close())
+            raise
+
+    async def close(self) -> None:
+        """Drop the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(RedisError, OSError):
+                await connection.disconnect(nowait=True)
+
+    async def _open(self) -> AbstractConnection:
+        if self._endpoint.is_embedded:
+            await asyncio.to_thread(self._endpoint.prepare)
+        connection = self._endpoint.connection(self._client_name)
+        self._connection = connection
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            await connection.connect()
+        return connection
+
+
+async def wait_for_marker(connection: BlockingConnection, key: str, block: float) -> float | None:
+    """Wait at most `block` seconds for a marker of the queue.
+
+    Returns:
+        None when none came, 0 when a job is ready, else the time in ms when the next delayed job is due.
+    """
+    # A millisecond is the shortest wait that servers tell from one without end.
+    reply = await connection.ask(("BZPOPMIN", key, f"{max(block, 0.001):.3f}"), block)
+    return None if reply is None else math.floor(float(reply[2]))
+
+
+async def read_events(connection: BlockingConnection, key: str, after: str, block: float) -> list[Event]:
+    """Wait at most `block` seconds for entries of the stream after the id `after`."""
+    reply = await connection.ask(("XREAD", "COUNT", "1000", "BLOCK", math.ceil(block * 1000), "STREAMS", key, after), block)
+    return [read_event(entry_id, fields) for _, entries in reply or () for entry_id, fields in entries]
+
+
+async def newest_event_id(connection: BlockingConnection, key: str) -> str:
+    """Return the id of the newest entry of the stream; ``"0"`` when there is none."""
+    reply = await connection.ask(("XREVRANGE", key, "+", "-", "COUNT", "1"), 0)
+    return text(reply[0][0]) if reply else "0"
+
+
+async def pause(seconds: float) -> None:
+    """Wait before trying again."""
+    await asyncio.sleep(seconds)
+
+
+def read_event(entry_id: bytes, flat: Sequence[bytes]) -> Event:
+    """Return the event of a stream entry."""
+    fields: dict[str, object] = {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
+    name, job_id = str(fields.pop("event", "")), fields.pop("jobId", None)
+    encoded = {"progress": "data", "completed": "returnvalue"}.get(name)
+    if encoded in fields:
+        fields[encoded] = decode_json_or(str(fields[encoded]).encode(), fields[encoded])
+    return Event(text(entry_id), name, None if job_id is None else str(job_id), fields)
