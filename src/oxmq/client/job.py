@@ -43,6 +43,11 @@ class Job(Generic[R]):
         return f"<Job {self.name!r} {self.id} of queue {self.queue_name!r}>"
 
     @property
+    def record(self) -> JobRecord:
+        """Return the job's hash as it was read: JSON as text, times in milliseconds."""
+        return self._record
+
+    @property
     def id(self) -> str:
         return self._record.id
 

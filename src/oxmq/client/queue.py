@@ -16,12 +16,12 @@ from oxmq.durations import Duration, milliseconds
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, check_queue_name
 from oxmq.ops import jobs, queues
+from oxmq.ops.call import MAX_ROWS
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, RateLimit
 from oxmq.records import JobRecord
 from oxmq.states import CONTAINERS, JobState, listed_state
-from oxmq.transport.runner import MAX_ROWS
 
 NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 """A job for `Queue.add_bulk`: its name, its data and, if it has any, its options."""

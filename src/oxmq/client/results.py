@@ -13,12 +13,14 @@ from oxmq.ops import jobs
 from oxmq.ops.jobs import Ended
 from oxmq.records import Event
 from oxmq.transport.runner import AsyncRunner
-from oxmq.transport.stream import BlockingConnection, read_events
+from oxmq.transport.stream import BlockingConnection, newest_event_id, read_events
 
 #: How long one read of the stream blocks, in seconds.
 _BLOCK = 5.0
 #: How often a waiter looks for itself, in seconds: events can be trimmed, or lost with a connection.
 _LOOK = 5.0
+#: How long to wait after the connection broke, in seconds.
+_RETRY_PAUSE = 0.2
 
 
 class ResultReader:
@@ -30,6 +32,7 @@ class ResultReader:
         self._waiters: dict[str, set[asyncio.Future[Ended]]] = {}
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._listening = asyncio.Event()
 
     async def wait(self, job_id: str, timeout: float | None) -> Ended:
         """Return how the job ended, waiting for it at most `timeout` seconds.
@@ -41,8 +44,10 @@ class ResultReader:
         future = self._register(job_id)
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
+            # Listen first, then ask: so a job that ends in between is not missed.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._listening.wait(), _LOOK)
             while True:
-                # First ask, for a job that ended before anybody listened.
                 ended = future.result() if future.done() else await self._runner.run(jobs.is_finished(self._keys, job_id))
                 if ended is not None:
                     return ended
@@ -63,7 +68,7 @@ class ResultReader:
     def _register(self, job_id: str) -> asyncio.Future[Ended]:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._loop, self._task, self._waiters = loop, None, {}
+            self._loop, self._task, self._waiters, self._listening = loop, None, {}, asyncio.Event()
         future: asyncio.Future[Ended] = loop.create_future()
         self._waiters.setdefault(job_id, set()).add(future)
         if self._task is None or self._task.done():
@@ -75,25 +80,29 @@ class ResultReader:
         waiters.discard(future)
         if not waiters:
             self._waiters.pop(job_id, None)
-        if not self._waiters and self._task is not None:
-            self._task.cancel()
-            self._task = None
 
     async def _read(self) -> None:
+        """Read on until nobody has waited for the length of a read."""
         connection = BlockingConnection(self._runner.endpoint, "")
-        after = "$"
+        events = self._keys.of("events")
+        after: str | None = None
+        idle = False
         try:
-            while True:
+            while self._waiters or not idle:
+                idle = not self._waiters
                 try:
-                    for event in await read_events(connection, self._keys.of("events"), after, _BLOCK):
+                    after = after or await newest_event_id(connection, events)
+                    self._listening.set()
+                    for event in await read_events(connection, events, after, _BLOCK):
                         after = event.id
                         self._deliver(event)
                 except BackendError:
                     # The waiters look for themselves meanwhile; the stream is read on where it was left.
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(_RETRY_PAUSE)
         finally:
-            with contextlib.suppress(asyncio.CancelledError):
-                await connection.close()
+            self._listening.clear()
+            self._task = None
+            await connection.close()
 
     def _deliver(self, event: Event) -> None:
         waiters = self._waiters.get(event.job_id or "")

@@ -18,6 +18,10 @@ Reply = Any
 """A reply as the Redis client hands it over: bytes, int, None, or a list of these."""
 
 
+#: How many rows one command may carry: it bounds how long a script runs, to about 5 ms.
+MAX_ROWS = 250
+
+
 class Call(Struct, Generic[T], frozen=True):
     """Hold one operation.
 

@@ -79,11 +79,11 @@ class Endpoint:
         return self._directory is not None
 
     def prepare(self) -> None:
-        """Start the embedded server if this is one; may block for some seconds."""
+        """Start the embedded server if this is one and it does not run; may block for some seconds."""
         if self._directory is not None:
             from oxmq.transport.embedded import embedded_url  # optional: brings the server's package
 
-            self._settings = {"path": embedded_url(self._directory).removeprefix("unix://")}
+            self._settings = {"path": unquote(embedded_url(self._directory).removeprefix("unix://"))}
 
     def connection(self, client_name: str | None = None) -> AsyncConnection:
         """Return a connection for an event loop, not yet open. Call `prepare` before."""
@@ -105,13 +105,14 @@ class Endpoint:
             return redis.asyncio.SSLConnection(**kwargs)
         return redis.asyncio.Connection(**kwargs)
 
-    def pool(self) -> redis.ConnectionPool:
+    def pool(self, client_name: str | None = None) -> redis.ConnectionPool:
         """Return a pool of blocking connections, safe across threads and forks. Call `prepare` before."""
         common = {
             **_OURS,
             "socket_timeout": COMMAND_TIMEOUT,
             "socket_connect_timeout": CONNECT_TIMEOUT,
             "retry": Retry(NoBackoff(), 0),
+            "client_name": client_name,
         }
         kwargs = {**_without_tls(self._settings), **common}
         if self._service:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oxmq.clock import Clock, SystemClock
 from oxmq.errors import BackendError
-from oxmq.ops.call import Call, Reply, Word
+from oxmq.ops.call import MAX_ROWS, Call, Reply, Word
 from oxmq.scripts import Retry, Script
 from oxmq.transport.channel import Channel
 from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
 T = TypeVar("T")
-
-#: How many rows one command may carry: it bounds how long a script runs, to about 5 ms.
-MAX_ROWS = 250
 
 _Gathered = tuple[Call[object], "asyncio.Future[object]"]
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from oxmq.codec import decode_json_or
 from oxmq.errors import UnavailableError
-from oxmq.ops.call import Reply, Word, text
+from oxmq.ops.call import Reply, Word
 from oxmq.records import Event
 from oxmq.transport.connect import CONNECT_TIMEOUT, Endpoint
+from oxmq.transport.entries import (
+    events_question,
+    marker_question,
+    newest_question,
+    read_entries,
+    read_marker,
+    read_newest_id,
+)
 from oxmq.transport.faults import RedisError
 
 if TYPE_CHECKING:
@@ -31,12 +37,12 @@ class BlockingConnection:
 
     Args:
         endpoint: where the server is.
-        client_name: the name under which the server lists the connection.
+        client_name: the name under which the server lists the connection; empty for none.
     """
 
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:
         self._endpoint = endpoint
-        self._client_name = client_name if client_name.isprintable() and " " not in client_name else None
+        self._client_name = client_name or None
         self._connection: AbstractConnection | None = None
 
     async def ask(self, words: Sequence[Word], block: float) -> Reply:
@@ -55,7 +61,7 @@ class BlockingConnection:
             raise UnavailableError(f"{words[0]}: {error or 'no answer in time'}") from error
         except BaseException:
             # Cancelled while waiting: the answer would be taken for the next question's.
-            await asyncio.shield(self.close())
+            await self.close()
             raise
 
     async def close(self) -> None:
@@ -81,33 +87,19 @@ async def wait_for_marker(connection: BlockingConnection, key: str, block: float
     Returns:
         None when none came, 0 when a job is ready, else the time in ms when the next delayed job is due.
     """
-    # A millisecond is the shortest wait that servers tell from one without end.
-    reply = await connection.ask(("BZPOPMIN", key, f"{max(block, 0.001):.3f}"), block)
-    return None if reply is None else math.floor(float(reply[2]))
+    return read_marker(await connection.ask(marker_question(key, block), block))
 
 
 async def read_events(connection: BlockingConnection, key: str, after: str, block: float) -> list[Event]:
     """Wait at most `block` seconds for entries of the stream after the id `after`."""
-    reply = await connection.ask(("XREAD", "COUNT", "1000", "BLOCK", math.ceil(block * 1000), "STREAMS", key, after), block)
-    return [read_event(entry_id, fields) for _, entries in reply or () for entry_id, fields in entries]
+    return read_entries(await connection.ask(events_question(key, after, block), block))
 
 
 async def newest_event_id(connection: BlockingConnection, key: str) -> str:
     """Return the id of the newest entry of the stream; ``"0"`` when there is none."""
-    reply = await connection.ask(("XREVRANGE", key, "+", "-", "COUNT", "1"), 0)
-    return text(reply[0][0]) if reply else "0"
+    return read_newest_id(await connection.ask(newest_question(key), 0))
 
 
 async def pause(seconds: float) -> None:
     """Wait before trying again."""
     await asyncio.sleep(seconds)
-
-
-def read_event(entry_id: bytes, flat: Sequence[bytes]) -> Event:
-    """Return the event of a stream entry."""
-    fields: dict[str, object] = {text(flat[i]): text(flat[i + 1]) for i in range(0, len(flat), 2)}
-    name, job_id = str(fields.pop("event", "")), fields.pop("jobId", None)
-    encoded = {"progress": "data", "completed": "returnvalue"}.get(name)
-    if encoded in fields:
-        fields[encoded] = decode_json_or(str(fields[encoded]).encode(), fields[encoded])
-    return Event(text(entry_id), name, None if job_id is None else str(job_id), fields)

@@ -94,6 +94,7 @@ class SyncRunner:
             pool = self._open_pool()
             connection = pool.get_connection()
         except (RedisError, OSError) as error:
+            self._pool = None
             raise NotSentError(f"cannot connect to {self.endpoint.address}: {error}") from error
         try:
             connection.send_command(*words)

@@ -1,0 +1,1 @@
+"""Run handlers elsewhere than on the event loop: in threads, in warm child processes."""

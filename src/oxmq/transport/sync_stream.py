@@ -1,0 +1,85 @@
+"""Wait for entries of the event stream in the thread that asks: the blocking twin of ``stream``."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+import redis
+
+from oxmq.errors import UnavailableError
+from oxmq.ops.call import Reply, Word
+from oxmq.records import Event
+from oxmq.transport.connect import Endpoint
+from oxmq.transport.entries import events_question, newest_question, read_entries, read_newest_id
+from oxmq.transport.faults import RedisError
+
+#: How long after the end of a wait its answer may still come, in seconds.
+_MARGIN = 2.0
+
+
+class BlockingConnection:
+    """Ask one blocking question at a time.
+
+    Args:
+        endpoint: where the server is.
+        client_name: the name under which the server lists the connection; empty for none.
+    """
+
+    def __init__(self, endpoint: Endpoint, client_name: str) -> None:
+        self._endpoint = endpoint
+        self._client_name = client_name or None
+        self._pool: redis.ConnectionPool | None = None
+
+    def ask(self, words: Sequence[Word], block: float) -> Reply:
+        """Send a command that blocks for at most `block` seconds, and return its reply.
+
+        Raises:
+            UnavailableError: no answer came in time, or the connection broke; the connection is dropped.
+        """
+        try:
+            pool = self._pool or self._open()
+            connection = pool.get_connection()
+        except (RedisError, OSError) as error:
+            self.close()
+            raise UnavailableError(f"{words[0]}: {error}") from error
+        try:
+            connection.send_command(*words)
+            return connection.read_response(disable_decoding=True, timeout=block + _MARGIN)
+        except (RedisError, OSError) as error:
+            connection.disconnect()
+            raise UnavailableError(f"{words[0]}: {error}") from error
+        except BaseException:
+            # Interrupted while waiting: the answer would be taken for the next question's.
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
+
+    def close(self) -> None:
+        """Drop the connection."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with contextlib.suppress(RedisError, OSError):
+                pool.disconnect()
+
+    def _open(self) -> redis.ConnectionPool:
+        self._endpoint.prepare()
+        self._pool = self._endpoint.pool(self._client_name)
+        return self._pool
+
+
+def read_events(connection: BlockingConnection, key: str, after: str, block: float) -> list[Event]:
+    """Wait at most `block` seconds for entries of the stream after the id `after`."""
+    return read_entries(connection.ask(events_question(key, after, block), block))
+
+
+def newest_event_id(connection: BlockingConnection, key: str) -> str:
+    """Return the id of the newest entry of the stream; ``"0"`` when there is none."""
+    return read_newest_id(connection.ask(newest_question(key), 0))
+
+
+def pause(seconds: float) -> None:
+    """Wait before trying again."""
+    time.sleep(seconds)

@@ -1,0 +1,1 @@
+"""Run jobs: `Worker` and the small services that it is made of."""

@@ -1,0 +1,202 @@
+"""Run the handler for each job that was taken, and settle what becomes of the job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from oxmq.client.context import QueueContext
+from oxmq.client.job import Job
+from oxmq.codec import encode_json, read_options
+from oxmq.durations import milliseconds
+from oxmq.errors import (
+    BackendError,
+    ChildrenFailedError,
+    ChildrenPendingError,
+    ConfigurationError,
+    Delay,
+    JobTimeoutError,
+    OxmqError,
+    RateLimited,
+    Unrecoverable,
+)
+from oxmq.ops import outcomes, queues
+from oxmq.ops.lifecycle import Outcome
+from oxmq.records import JobRecord
+from oxmq.worker.events import Listeners, logger
+from oxmq.worker.lock_renewer import LockRenewer
+from oxmq.worker.run import Run, Stop, running_job
+
+AsyncHandler = Callable[[Job[Any]], Awaitable[object]]
+
+#: How long a handler that was told to stop may take over it before it is given up, in seconds.
+STOP_GRACE = 5.0
+
+
+class Executor:
+    """Run jobs on the event loop, a task each.
+
+    Args:
+        handler: awaited with each job; its result is the job's.
+        report: called with each outcome, once a run has one.
+    """
+
+    def __init__(
+        self,
+        context: QueueContext,
+        handler: AsyncHandler,
+        renewer: LockRenewer,
+        listeners: Listeners,
+        report: Callable[[Outcome], None],
+    ) -> None:
+        self._context = context
+        self._handler = handler
+        self._renewer = renewer
+        self._listeners = listeners
+        self._report = report
+        self._runs: dict[str, Run] = {}
+        self._reported: dict[str, Run] = {}
+        self.abandoned = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
+
+    @property
+    def running(self) -> int:
+        """Return how many jobs are running."""
+        return len(self._runs)
+
+    def running_ids(self) -> list[str]:
+        return list(self._runs)
+
+    def start_jobs(self, records: list[JobRecord], token: str) -> None:
+        loop = asyncio.get_running_loop()
+        self.idle.clear()
+        for record in records:
+            run = Run(record, token)
+            self._runs[record.id] = run
+            self._renewer.track(record.id, token)
+            timeout = read_options(record.opts).timeout
+            if timeout:
+                run.timer = loop.call_later(float(timeout) / 1000, self._expire, run)
+            run.task = loop.create_task(self._execute(run))
+
+    def stop_all(self) -> None:
+        """Tell every handler to stop; their jobs go back to the queue at no cost."""
+        for run in list(self._runs.values()):
+            run.cancel(Stop.HAND_BACK)
+
+    def give_up_all(self) -> None:
+        """Hand back the jobs of handlers that do not stop."""
+        for run in list(self._runs.values()):
+            self._abandon(run, outcomes.released(run.record, run.token))
+
+    def outcome_accepted(self, outcome: Outcome) -> None:
+        run = self._forget(outcome)
+        if run is None:
+            return
+        if outcome.kind == "completed":
+            if self._listeners.wanted("completed"):
+                self._listeners.tell("completed", self._job(run), outcome.value)
+        elif outcome.kind in ("failed", "retry", "delay"):
+            event = "failed" if outcome.kind == "failed" else "retrying"
+            logger.warning("job %s (%s) of queue %s: %s: %s", run.record.id, run.record.name,
+                           self._context.keys.name, event, outcome.value)  # fmt: skip
+            self._listeners.tell(event, self._job(run), outcome.value)
+
+    def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> None:
+        run = self._reported.get(outcome.job_id)
+        if run is not None and outcome.kind == "completed" and isinstance(refusal, ChildrenPendingError | ChildrenFailedError):
+            # The job is still ours: it has failed, for good if a child has.
+            error = Unrecoverable(str(refusal)) if isinstance(refusal, ChildrenFailedError) else refusal
+            self._report(outcomes.failed(run.record, run.token, error, self._context.rules))
+            return
+        self._forget(outcome)
+        self.report_error(refusal)
+
+    def report_error(self, error: Exception) -> None:
+        logger.error("queue %s: %s", self._context.keys.name, error)
+        self._listeners.tell("error", error)
+
+    async def _execute(self, run: Run) -> None:
+        record = run.record
+        job = self._job(run)
+        running_job.set(job)
+        if self._listeners.wanted("active"):
+            self._listeners.tell("active", job)
+        try:
+            if record.deferred_failure is not None:
+                raise Unrecoverable(record.deferred_failure)
+            value = _encode_result(record, await self._handler(job))
+            outcome = outcomes.completed(record, run.token, value, self._context.rules)
+        except BaseException as error:  # noqa: BLE001 - a handler that calls sys.exit() fails its job, not the worker
+            outcome = await self._outcome_of(run, error)
+        if run.stop is Stop.TIMEOUT:
+            outcome = self._timed_out(run)
+        self._settle(run, outcome)
+
+    async def _outcome_of(self, run: Run, error: BaseException) -> Outcome:
+        record, token = run.record, run.token
+        if isinstance(error, asyncio.CancelledError):
+            if run.stop is Stop.HAND_BACK:
+                return outcomes.released(record, token)
+            error = OxmqError("the handler was cancelled")
+        if isinstance(error, Delay):
+            return outcomes.postponed(record, token, milliseconds(error.seconds, "Delay"))
+        if isinstance(error, RateLimited):
+            await self._hold_queue(error.seconds)
+            return outcomes.released(record, token)
+        return outcomes.failed(record, token, error, self._context.rules)
+
+    async def _hold_queue(self, seconds: float) -> None:
+        try:
+            await self._context.runner.run(queues.hold(self._context.keys, milliseconds(seconds, "RateLimited")))
+        except BackendError as error:
+            # The job runs again all the same, only sooner.
+            self.report_error(error)
+
+    def _timed_out(self, run: Run) -> Outcome:
+        limit = float(read_options(run.record.opts).timeout or 0) / 1000
+        error = JobTimeoutError(f"the job ran longer than its timeout of {limit:g} s and was stopped")
+        return outcomes.failed(run.record, run.token, error, self._context.rules)
+
+    def _expire(self, run: Run) -> None:
+        run.cancel(Stop.TIMEOUT)
+        run.timer = asyncio.get_running_loop().call_later(STOP_GRACE, self._abandon_expired, run)
+
+    def _abandon_expired(self, run: Run) -> None:
+        self._abandon(run, self._timed_out(run))
+
+    def _abandon(self, run: Run, outcome: Outcome) -> None:
+        if not run.reported:
+            self.abandoned += 1
+            self._settle(run, outcome)
+
+    def _settle(self, run: Run, outcome: Outcome) -> None:
+        if run.reported:
+            self.abandoned -= 1
+            return
+        run.reported = True
+        if run.timer is not None:
+            run.timer.cancel()
+        self._runs.pop(run.record.id, None)
+        self._reported[run.record.id] = run
+        self._report(outcome)
+        if not self._runs:
+            self.idle.set()
+
+    def _forget(self, outcome: Outcome) -> Run | None:
+        # The lock is renewed until here, so that it holds while Redis cannot be reached.
+        self._renewer.untrack(outcome.job_id, outcome.token)
+        return self._reported.pop(outcome.job_id, None)
+
+    def _job(self, run: Run) -> Job[Any]:
+        return Job(self._context, run.record, run.token)
+
+
+def _encode_result(record: JobRecord, value: object) -> bytes:
+    try:
+        return encode_json(value, f"result of job {record.id}")
+    except ConfigurationError as error:
+        # Running it again would end the same way.
+        raise Unrecoverable(str(error)) from error

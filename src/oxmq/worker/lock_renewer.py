@@ -1,0 +1,99 @@
+"""Keep the locks of running jobs alive, from a thread and a connection of their own.
+
+So neither a handler that blocks the event loop nor a slow transfer on the worker's connection lets a lock run out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from oxmq.errors import OxmqError
+from oxmq.keys import QueueKeys
+from oxmq.ops import lifecycle
+from oxmq.transport.sync_runner import SyncRunner
+
+#: How many locks one call renews at most.
+_BATCH = 500
+
+
+class LockRenewer:
+    """Renew every tracked lock three times in its life.
+
+    Args:
+        runner: a blocking runner that nothing else uses.
+        on_lost: called, in the renewer's thread, with the ids whose lock is another's or gone.
+        on_error: called, in the renewer's thread, with each failure to reach Redis.
+        max_silence: stop renewing when `beat` was not called for so many seconds: the loop is taken for dead, and
+            its jobs for others to recover.
+    """
+
+    def __init__(
+        self,
+        runner: SyncRunner,
+        keys: QueueKeys,
+        lock_ms: int,
+        on_lost: Callable[[list[str]], None],
+        on_error: Callable[[Exception], None],
+        max_silence: float,
+    ) -> None:
+        self._runner = runner
+        self._keys = keys
+        self._lock_ms = lock_ms
+        self._on_lost = on_lost
+        self._on_error = on_error
+        self._max_silence = max_silence
+        self._tokens: dict[str, str] = {}
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._beat = self.last_renewal = time.monotonic()
+
+    def track(self, job_id: str, token: str) -> None:
+        """Renew this lock from now on. May be called from the loop while the thread runs."""
+        self._tokens[job_id] = token
+
+    def untrack(self, job_id: str, token: str) -> None:
+        """Renew this lock no more. The job may be running again under another token."""
+        if self._tokens.get(job_id) == token:
+            del self._tokens[job_id]
+
+    def beat(self) -> None:
+        """Say that the event loop is alive."""
+        self._beat = time.monotonic()
+
+    def start(self) -> None:
+        """Start the thread."""
+        if self._thread is None:
+            self._stopped.clear()
+            self._thread = threading.Thread(target=self._run, name="oxmq-lock-renewer", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Stop the thread; blocks until a renewal under way has ended."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._stopped.set()
+            thread.join()
+            self._runner.close()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._lock_ms / 3000):
+            if time.monotonic() - self._beat > self._max_silence:
+                self._on_error(OxmqError(f"the event loop was silent for {self._max_silence} s; locks run out"))
+                continue
+            self._renew_all()
+
+    def _renew_all(self) -> None:
+        # A copy in one step: the loop goes on tracking meanwhile.
+        tokens = list(self._tokens.copy().items())
+        try:
+            for start in range(0, len(tokens), _BATCH):
+                batch = tokens[start : start + _BATCH]
+                lost = self._runner.run(lifecycle.extend_locks(self._keys, batch, self._lock_ms))
+                # One whose run has ended in the meantime has no lock to lose.
+                if gone := [job_id for job_id in lost if job_id in self._tokens]:
+                    self._on_lost(gone)
+            self.last_renewal = time.monotonic()
+        except OxmqError as error:
+            self._on_error(error)

@@ -1,0 +1,92 @@
+"""Hold a worker's options, checked."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from oxmq.durations import Duration, milliseconds
+from oxmq.errors import ConfigurationError
+from oxmq.options import Keep, KeepOption, RateLimit
+
+#: Completed jobs are kept for a day and at most 5,000 of them, where nobody says otherwise.
+KEEP_COMPLETED = Keep(count=5_000, age="24h")
+#: Failed jobs are kept for two weeks and at most 50,000 of them, where nobody says otherwise.
+KEEP_FAILED = Keep(count=50_000, age="14d")
+
+
+class WorkerOptions(Struct, frozen=True, kw_only=True):
+    """Hold how a worker works; times in milliseconds."""
+
+    concurrency: int
+    lock_ms: int
+    stalled_interval_ms: int
+    max_stalled_count: int
+    drain_delay_ms: int
+    grace_ms: int
+    max_loop_block_ms: int
+    name: str
+    limit_max: int | None
+    limit_ms: int
+    keep_completed: Keep | None
+    keep_failed: Keep | None
+
+
+def worker_options(
+    *,
+    concurrency: int,
+    lock_duration: Duration,
+    stalled_interval: Duration,
+    max_stalled_count: int,
+    drain_delay: Duration,
+    grace: Duration,
+    max_loop_block: Duration,
+    name: str | None,
+    limiter: RateLimit | None,
+    remove_on_complete: KeepOption,
+    remove_on_fail: KeepOption,
+) -> WorkerOptions:
+    """Return the options, or raise `ConfigurationError` naming the one that is not acceptable."""
+    return WorkerOptions(
+        concurrency=_at_least(concurrency, "concurrency", 1),
+        lock_ms=_positive(lock_duration, "lock_duration"),
+        stalled_interval_ms=_positive(stalled_interval, "stalled_interval"),
+        max_stalled_count=_at_least(max_stalled_count, "max_stalled_count", 0),
+        drain_delay_ms=_positive(drain_delay, "drain_delay"),
+        grace_ms=milliseconds(grace, "grace"),
+        max_loop_block_ms=_positive(max_loop_block, "max_loop_block"),
+        name=_name(name),
+        limit_max=None if limiter is None else limiter.max,
+        limit_ms=0 if limiter is None else milliseconds(limiter.duration, "limiter.duration"),
+        keep_completed=_keep(remove_on_complete, "remove_on_complete"),
+        keep_failed=_keep(remove_on_fail, "remove_on_fail"),
+    )
+
+
+def _at_least(value: object, field: str, least: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise ConfigurationError(f"{field} must be a whole number from {least}, not {value!r}")
+    return value
+
+
+def _positive(value: Duration, field: str) -> int:
+    ms = milliseconds(value, field)
+    if ms == 0:
+        raise ConfigurationError(f"{field} must be longer than 0")
+    return ms
+
+
+def _name(name: object) -> str:
+    if name is None:
+        return ""
+    # The server lists the worker under this name, which cannot have blanks.
+    if not isinstance(name, str) or not name.isprintable() or " " in name:
+        raise ConfigurationError(f"worker name must be printable and without blanks, not {name!r}")
+    return name
+
+
+def _keep(value: object, field: str) -> Keep | None:
+    if value is None or value is False:
+        return None
+    if isinstance(value, Keep):
+        return value
+    return Keep(count=0 if value is True else _at_least(value, field, 0))

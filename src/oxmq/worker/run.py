@@ -1,0 +1,53 @@
+"""Hold one run of a job: from the moment it was taken until its outcome is known."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from oxmq.records import JobRecord
+
+if TYPE_CHECKING:
+    from oxmq.client.job import Job
+    from oxmq.sync.job import Job as SyncJob
+
+running_job: ContextVar[Job[Any] | SyncJob[Any]] = ContextVar("oxmq_job")
+"""The job whose handler is running in this context."""
+
+
+class Stop(Enum):
+    """Say why a run is being stopped."""
+
+    TIMEOUT = "timeout"
+    HAND_BACK = "hand back"
+
+
+class Run:
+    """Hold what the worker knows of a job that it is running.
+
+    Attributes:
+        record: the job.
+        token: the token under which it is locked.
+        task: the handler's task.
+        stop: why the task was cancelled; None while it was not.
+        timer: what is to happen at the time limit.
+        reported: whether its outcome is settled, whatever the handler still does.
+    """
+
+    __slots__ = ("record", "reported", "stop", "task", "timer", "token")
+
+    def __init__(self, record: JobRecord, token: str) -> None:
+        self.record = record
+        self.token = token
+        self.task: asyncio.Task[None] | None = None
+        self.stop: Stop | None = None
+        self.timer: asyncio.TimerHandle | None = None
+        self.reported = False
+
+    def cancel(self, why: Stop) -> None:
+        """Ask the handler to stop."""
+        if self.stop is None and self.task is not None and not self.reported:
+            self.stop = why
+            self.task.cancel()

@@ -1,0 +1,367 @@
+"""Work a queue: wire the services together, open and close them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import inspect
+import itertools
+import time
+import uuid
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self, cast
+
+from oxmq.client.context import QueueContext, open_context
+from oxmq.client.job import Job
+from oxmq.clock import Clock
+from oxmq.durations import Duration, milliseconds
+from oxmq.errors import ConfigurationError, WorkerClosedError
+from oxmq.executors.threads import ThreadExecutor
+from oxmq.keys import DEFAULT_PREFIX
+from oxmq.ops import lifecycle, queues
+from oxmq.ops.lifecycle import Outcome, TakeTerms
+from oxmq.ops.outcomes import BackoffStrategy, FinishRules
+from oxmq.options import KeepOption, RateLimit
+from oxmq.sync.context import QueueContext as SyncQueueContext
+from oxmq.sync.job import Job as SyncJob
+from oxmq.transport.stream import BlockingConnection, wait_for_marker
+from oxmq.transport.sync_runner import SyncRunner
+from oxmq.worker.events import Callback, Listeners, WorkerEvent
+from oxmq.worker.exchange import Exchange
+from oxmq.worker.executor import STOP_GRACE, AsyncHandler, Executor
+from oxmq.worker.fetcher import Fetcher
+from oxmq.worker.health import WorkerHealth, verdict
+from oxmq.worker.lock_renewer import LockRenewer
+from oxmq.worker.options import KEEP_COMPLETED, KEEP_FAILED, worker_options
+from oxmq.worker.pulse import Pulse
+from oxmq.worker.run import running_job
+from oxmq.worker.signals import stopping_on_signals
+from oxmq.worker.stalled_checker import StalledChecker
+
+#: How long a closing worker waits for Redis to confirm the last outcomes, in seconds.
+_LAST_WORDS = 10.0
+
+Handler = Callable[..., Any]
+"""``async def`` (gets a `Job`) or ``def`` (runs in a thread and gets an `oxmq.sync.Job`); its result is the job's."""
+
+
+class Worker:
+    """Work one queue. Building one starts nothing and connects to nothing.
+
+    A job may run more than once: when a worker dies or cannot reach Redis for longer than `lock_duration`, its jobs
+    are given to others. Of several runs of an attempt at most one result is accepted.
+
+    Args:
+        name: the queue.
+        process: the handler.
+        connection: as for `Queue`.
+        concurrency: how many jobs may run at once.
+        lock_duration: for how long a job stays this worker's when the worker falls silent.
+        stalled_interval: how often to look for jobs whose worker fell silent.
+        max_stalled_count: how often a job may be recovered from such a worker before it fails.
+        drain_delay: how long one wait for a job lasts when the queue is empty.
+        grace: how long `close` waits for running jobs before it hands them back.
+        max_loop_block: after so long a silence of the event loop its locks are no longer renewed.
+        worker_name: under which the server and the jobs list this worker.
+        limiter: how many jobs may start in a time, over all workers of the queue.
+        remove_on_complete: which completed jobs stay where the job does not say; None for all.
+        remove_on_fail: the same for failed ones.
+        backoff_strategy: gives the delay of backoff types that are neither fixed nor exponential.
+
+    Raises:
+        ConfigurationError: an argument is not acceptable.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        process: Handler,
+        connection: object = None,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        concurrency: int = 1,
+        lock_duration: Duration = 30,
+        stalled_interval: Duration = 30,
+        max_stalled_count: int = 1,
+        drain_delay: Duration = 5,
+        grace: Duration = 30,
+        max_loop_block: Duration = "5m",
+        worker_name: str | None = None,
+        limiter: RateLimit | None = None,
+        remove_on_complete: KeepOption = KEEP_COMPLETED,
+        remove_on_fail: KeepOption = KEEP_FAILED,
+        backoff_strategy: BackoffStrategy | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        if not callable(process):
+            raise ConfigurationError(f"process must be a function, not {process!r}")
+        options = self._options = worker_options(
+            concurrency=concurrency,
+            lock_duration=lock_duration,
+            stalled_interval=stalled_interval,
+            max_stalled_count=max_stalled_count,
+            drain_delay=drain_delay,
+            grace=grace,
+            max_loop_block=max_loop_block,
+            name=worker_name,
+            limiter=limiter,
+            remove_on_complete=remove_on_complete,
+            remove_on_fail=remove_on_fail,
+        )
+        terms = TakeTerms(options.lock_ms, options.limit_max, options.limit_ms, options.name)
+        rules = FinishRules(options.keep_completed, options.keep_failed, backoff_strategy)
+        self._context = open_context(name, connection, prefix, clock, terms, rules)
+        self._process = process
+        self._listeners = Listeners()
+        self._threads = ThreadExecutor()
+        self._sync_context: SyncQueueContext | None = None
+        self._id = str(uuid.uuid4())
+        self._tokens = itertools.count()
+        self._services: _Services | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._hand_back_now = asyncio.Event()
+        self._closed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def queue_name(self) -> str:
+        return self._context.keys.name
+
+    @property
+    def context(self) -> QueueContext:
+        """Return what the worker shares with its jobs: the connection, the keys, the clock."""
+        return self._context
+
+    def on(self, event: WorkerEvent, callback: Callback) -> None:
+        """Call `callback` at each event of this worker, on its loop.
+
+        ``active(job)``, ``completed(job, json)``, ``failed(job, reason)``, ``retrying(job, reason)``,
+        ``stalled(job_id)``, ``lock_lost(job_id)``, ``error(exception)``, ``closed()``.
+        """
+        self._listeners.add(event, callback)
+
+    async def run(self, *, handle_signals: bool = True) -> None:
+        """Take and run jobs until `close` is called, or SIGTERM or SIGINT arrives.
+
+        At the signal no further job is started; running ones get the grace period and are then handed back to the
+        queue, without costing them an attempt. A second signal hands them back at once.
+        """
+        self.start()
+        if not handle_signals:
+            await self._closed.wait()
+            return
+        with stopping_on_signals(self.request_close, self.hand_back):
+            await self._closed.wait()
+
+    def start(self) -> None:
+        """Start taking and running jobs in the background. Must be called on the event loop."""
+        if self._closing is not None:
+            raise WorkerClosedError(f"the worker of queue {self.queue_name!r} is closed")
+        if self._services is None:
+            self._services = _Services(self)
+            self._services.start()
+
+    def request_close(self) -> None:
+        """Begin to close, without waiting for it."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(self._options.grace_ms / 1000))
+
+    def hand_back(self) -> None:
+        """Hand back what is running without waiting any longer; for a worker that is closing."""
+        self._hand_back_now.set()
+
+    async def close(self, grace: Duration | None = None, *, force: bool = False) -> None:
+        """Take no more jobs, let the running ones end, and close the connections. May be called again.
+
+        Args:
+            grace: how long running jobs may take; those that take longer are handed back to the queue at no cost.
+            force: do not wait and do not hand back: the jobs are recovered when their locks have run out.
+        """
+        seconds = (self._options.grace_ms if grace is None else milliseconds(grace, "grace")) / 1000
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close(seconds, force=force))
+        await asyncio.shield(self._closing)
+
+    async def get_next_job(self, token: str, *, block: bool = False) -> Job[Any] | None:
+        """Take one job to process it by hand; return None when there is none.
+
+        The job is locked with `token` for the lock duration; renew it with `Job.extend_lock`, and end it with
+        `Job.move_to_completed` or `Job.move_to_failed`.
+
+        Args:
+            token: a text of your own, not ``"0"``; it proves that the job is yours.
+            block: wait for a job, at most the drain delay.
+        """
+        if not token or token == "0":  # noqa: S105 - what stands for "no lock" on the wire
+            raise ConfigurationError(f'token must be a text other than "0", not {token!r}')
+        job = await self._take_one(token)
+        if job is None and block:
+            connection = BlockingConnection(self._context.runner.endpoint, "")
+            try:
+                seconds = self._options.drain_delay_ms / 1000
+                await wait_for_marker(connection, self._context.keys.of("marker"), seconds)
+            finally:
+                await connection.close()
+            job = await self._take_one(token)
+        return job
+
+    async def rate_limit(self, duration: Duration) -> None:
+        """Let no job of the queue start for `duration`."""
+        await self._context.runner.run(queues.hold(self._context.keys, milliseconds(duration, "duration")))
+
+    async def recover_stalled(self) -> list[str]:
+        """Look for stalled jobs now, unless some worker has in this interval; return the ids given back."""
+        options = self._options
+        now = self._context.clock.now_ms()
+        return await self._context.runner.run(
+            lifecycle.recover_stalled(
+                self._context.keys, now, options.max_stalled_count, options.stalled_interval_ms
+            )
+        )
+
+    def health(self) -> WorkerHealth:
+        """Return how the worker is; not healthy means that it makes no progress."""
+        services = self._services
+        if services is None:
+            return WorkerHealth(
+                queue=self.queue_name, healthy=False, reason="not started", running=0,
+                concurrency=self._options.concurrency, unconfirmed=0, since_cycle=0.0, since_renewal=0.0, abandoned=0,
+            )  # fmt: skip
+        return services.health()
+
+    async def _take_one(self, token: str) -> Job[Any] | None:
+        context = self._context
+        call = lifecycle.take(context.keys, context.clock.now_ms(), 1, token, context.terms)
+        taken = await context.runner.run(call)
+        return next((Job(context, record, token) for record in taken.jobs), None)
+
+    async def _close(self, grace: float, *, force: bool = False) -> None:
+        if self._services is not None:
+            await self._services.stop(0.0 if force else grace, self._hand_back_now, force=force)
+        self._threads.close()
+        await self._context.close()
+        if self._sync_context is not None:
+            await asyncio.to_thread(self._sync_context.close)
+        self._closed.set()
+        self._listeners.tell("closed")
+
+    def _handler(self) -> AsyncHandler:
+        target = self._process if inspect.isroutine(self._process) else getattr(self._process, "__call__", None)  # noqa: B004
+        if inspect.iscoroutinefunction(self._process) or inspect.iscoroutinefunction(target):
+            return cast("AsyncHandler", self._process)
+        return self._run_in_thread
+
+    async def _run_in_thread(self, job: Job[Any]) -> object:
+        sync_job = self.sync_job(job)
+
+        def call() -> object:
+            running_job.set(sync_job)
+            return self._process(sync_job)
+
+        return await self._threads.run(call)
+
+    def sync_job(self, job: Job[Any]) -> SyncJob[Any]:
+        """Return the blocking twin of a running job, for code that runs in a thread."""
+        if self._sync_context is None:
+            runner = SyncRunner(self._context.runner.endpoint, self._context.clock)
+            self._sync_context = SyncQueueContext(runner, self._context.keys, self._context.clock)
+        return SyncJob(self._sync_context, job.record, job.token)
+
+
+class _Services:
+    """Hold the running parts of a worker."""
+
+    def __init__(self, worker: Worker) -> None:
+        context, options = worker.context, worker._options
+        keys, clock, runner = context.keys, context.clock, context.runner
+        loop = asyncio.get_running_loop()
+        self._options = options
+        self._worker = worker
+        self._listeners = worker._listeners
+
+        def in_loop(event: str) -> Callable[[Any], None]:
+            return lambda detail: loop.call_soon_threadsafe(self._tell, event, detail)
+
+        self.renewer = LockRenewer(
+            SyncRunner(runner.endpoint, clock, min(5.0, options.lock_ms / 4000)),
+            keys,
+            options.lock_ms,
+            in_loop("lock_lost"),
+            in_loop("error"),
+            options.max_loop_block_ms / 1000,
+        )
+        self.executor = Executor(context, worker._handler(), self.renewer, self._listeners, self._report)
+        self.exchange = Exchange(
+            runner, keys, clock, context.terms, options.concurrency,
+            lambda: f"{worker._id}:{next(worker._tokens)}", self.executor,
+        )  # fmt: skip
+        name = f"{keys.prefix}:{base64.b64encode(keys.name.encode()).decode()}"
+        marker = BlockingConnection(runner.endpoint, f"{name}:w:{options.name}" if options.name else name)
+        self.fetcher = Fetcher(self.exchange, marker, keys.of("marker"), clock, options.drain_delay_ms / 1000)
+        self.stalled = StalledChecker(
+            runner, keys, clock, options.stalled_interval_ms, options.max_stalled_count,
+            lambda ids: self._tell("stalled", ids), self.executor.report_error,
+        )  # fmt: skip
+        self.pulse = Pulse(self.renewer)
+
+    def start(self) -> None:
+        self.renewer.start()
+        for service in (self.pulse, self.stalled, self.fetcher):
+            service.start()
+        self.exchange.take()
+
+    async def stop(self, grace: float, hand_back_now: asyncio.Event, *, force: bool) -> None:
+        self.exchange.stop_taking()
+        await self.fetcher.stop()
+        await self.stalled.stop()
+        if not force:
+            await _first_of(grace, self.executor.idle, hand_back_now)
+            self.executor.stop_all()
+            await _first_of(STOP_GRACE, self.executor.idle)
+            self.executor.give_up_all()
+            await _first_of(_LAST_WORDS, self.exchange.settled)
+        await self.exchange.close()
+        await self.pulse.stop()
+        await asyncio.to_thread(self.renewer.stop)
+
+    def health(self) -> WorkerHealth:
+        now = time.monotonic()
+        since_cycle = now - max(self.exchange.last_cycle, self.fetcher.last_wait)
+        since_renewal = now - self.renewer.last_renewal
+        reason = verdict(
+            since_cycle, 2 * self._options.drain_delay_ms / 1000 + 10, since_renewal, self._options.lock_ms / 1000
+        )
+        return WorkerHealth(
+            queue=self._worker.queue_name,
+            healthy=not reason,
+            reason=reason,
+            running=self.executor.running,
+            concurrency=self._options.concurrency,
+            unconfirmed=self.exchange.unconfirmed,
+            since_cycle=since_cycle,
+            since_renewal=since_renewal,
+            abandoned=self.executor.abandoned + self._worker._threads.given_up,
+        )
+
+    def _report(self, outcome: Outcome) -> None:
+        self.exchange.report(outcome)
+
+    def _tell(self, event: str, detail: Any) -> None:  # noqa: ANN401 - ids, or an error
+        for item in detail if isinstance(detail, list) else [detail]:
+            self._listeners.tell(event, item)
+
+
+async def _first_of(seconds: float, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set, at most so many seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()

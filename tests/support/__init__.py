@@ -1,0 +1,1 @@
+"""Hold the parts that tests share: real servers, a fault proxy, and waiting on facts."""
