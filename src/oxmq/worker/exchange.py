@@ -95,6 +95,8 @@ class Exchange:
         self._resume_at = 0.0
         self.free = slots
         self.taking = False
+        # Whether there may be jobs that no call under way will find.
+        self._may_find = False
         self.drained = asyncio.Event()
         self.settled = asyncio.Event()
         self.settled.set()
@@ -115,7 +117,7 @@ class Exchange:
 
     def take(self) -> None:
         """Look for jobs, now and from now on."""
-        self.taking = True
+        self.taking = self._may_find = True
         self.drained.clear()
         self.kick()
 
@@ -148,6 +150,7 @@ class Exchange:
                 break
             self._outcomes = self._outcomes[len(batch) :]
             self.free -= count
+            self._may_find = self._may_find and not count
             call = asyncio.get_running_loop().create_task(self._send(batch, count))
             self._calls.add(call)
             call.add_done_callback(self._ended)
@@ -156,7 +159,7 @@ class Exchange:
         now = asyncio.get_running_loop().time()
         batch = self._outcomes[: self._batch]
         count = min(self.free, self._batch) if self.taking and now >= self._resume_at else 0
-        if not batch and self.drained.is_set():
+        if not batch and not self._may_find:
             count = 0
         if self._calls and 2 * max(len(batch), count) < self._batch:
             return [], 0  # not worth a call of its own while another is under way
@@ -201,11 +204,13 @@ class Exchange:
     def _note(self, taken: Taken, count: int) -> None:
         if taken.limited_ms:
             self._sleep(min(taken.limited_ms / 1000, _MAX_LIMITED))
-        elif count and len(taken.jobs) < count:
+            self._may_find = True
+        elif count and len(taken.jobs) == count:
+            self._may_find = True
+        elif count and not self._may_find:
+            # Nothing has been heard since the call left that would be worth another look.
             self.next_due_ms = taken.next_due_ms
             self.drained.set()
-        elif count:
-            self.drained.clear()
 
     def _sleep(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -232,6 +237,7 @@ class Exchange:
 
     async def _recover(self, batch: Sequence[Pending], count: int, token: str, error: Exception) -> None:
         """Hand back what the call may have taken, then send its outcomes again."""
+        self._may_find = True
         await self._put_back([Pending(pending.outcome, True) for pending in batch], count, error)
         while count:
             try:
@@ -256,6 +262,7 @@ class Exchange:
 
     async def _put_back(self, batch: Sequence[Pending], count: int, error: Exception) -> None:
         self.free += count
+        self._may_find = self._may_find or count > 0
         self._outcomes[:0] = batch
         self._listener.report_error(error)
         await asyncio.sleep(_FAILURE_PAUSE)
