@@ -1,5 +1,6 @@
 """Give Python background jobs that speak BullMQ: the public names."""
 
+from oxmq.app import Oxmq, current_job
 from oxmq.client.job import Job
 from oxmq.client.queue import Queue
 from oxmq.client.queue_events import QueueEvents
@@ -34,8 +35,8 @@ from oxmq.states import JobState
 from oxmq.worker.worker import Worker
 
 __all__ = [
-    "Backoff",
     "BackendError",
+    "Backoff",
     "ChildrenFailedError",
     "ChildrenPendingError",
     "Clock",
@@ -56,6 +57,7 @@ __all__ = [
     "LockLostError",
     "ManualClock",
     "OutcomeUnknownError",
+    "Oxmq",
     "OxmqError",
     "ParentConflictError",
     "ParentNotFoundError",
@@ -69,6 +71,7 @@ __all__ = [
     "Unrecoverable",
     "Worker",
     "WorkerClosedError",
+    "current_job",
     "exponential",
     "fixed",
 ]

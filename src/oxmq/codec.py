@@ -21,7 +21,24 @@ from oxmq.options import Backoff, JobOptions, Keep, KeepOption, acceptable_optio
 #: What data, a result, a progress value and a log line may each take, in bytes.
 MAX_VALUE_BYTES = 1024 * 1024
 
-_encoder = msgspec.json.Encoder()
+
+def write_foreign(value: Any) -> Any:  # noqa: ANN401 - whatever msgspec does not know
+    """Return an object with Pydantic's `model_dump` as plain values; so Pydantic need not be installed."""
+    dump = getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError(f"values of type {type(value).__name__} are not JSON")
+    return dump(mode="json")
+
+
+def read_foreign(kind: type[Any], value: object) -> Any:  # noqa: ANN401 - an instance of `kind`
+    """Return plain values as an object of a class with Pydantic's `model_validate`."""
+    validate = getattr(kind, "model_validate", None)
+    if validate is None:
+        raise TypeError(f"cannot read values of type {kind.__name__}")
+    return validate(value)
+
+
+_encoder = msgspec.json.Encoder(enc_hook=write_foreign)
 _decoder = msgspec.json.Decoder()
 
 
@@ -179,7 +196,7 @@ def _wire_backoff(value: Backoff | Duration | UnsetType) -> WireBackoff | UnsetT
     return WireBackoff(value.type, value.delay_ms, value.jitter or UNSET)
 
 
-def _wire_keep(value: bool | int | Keep | None | UnsetType) -> bool | int | WireKeep | UnsetType:
+def _wire_keep(value: bool | int | Keep | UnsetType | None) -> bool | int | WireKeep | UnsetType:
     if value is None:
         return False
     if not isinstance(value, Keep):
@@ -221,7 +238,7 @@ def keep_of(stored: WireKeep) -> Keep:
 
 
 def _has_non_finite(value: object) -> bool:
-    plain = cast("object", msgspec.to_builtins(value))
+    plain = cast("object", msgspec.to_builtins(value, enc_hook=write_foreign, str_keys=True))
     pending: list[object] = [plain]
     while pending:
         item = pending.pop()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oxmq.clock import Clock, SystemClock
 from oxmq.client.results import ResultReader
+from oxmq.clock import Clock, SystemClock
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.ops.lifecycle import TakeTerms
 from oxmq.ops.outcomes import FinishRules

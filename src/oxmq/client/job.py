@@ -7,7 +7,16 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from oxmq.client.context import QueueContext
-from oxmq.codec import MAX_VALUE_BYTES, decode_json, decode_json_or, encode_json, instant, instant_ms, read_options, user_options
+from oxmq.codec import (
+    MAX_VALUE_BYTES,
+    decode_json,
+    decode_json_or,
+    encode_json,
+    instant,
+    instant_ms,
+    read_options,
+    user_options,
+)
 from oxmq.durations import Duration, milliseconds
 from oxmq.errors import ConfigurationError, JobFailedError, JobLockedError, LockLostError, job_error
 from oxmq.ops import jobs, lifecycle, outcomes
@@ -326,5 +335,3 @@ def _instant(ms: int | None) -> datetime | None:
 def _kept_logs(record: JobRecord) -> int | None:
     options = user_options(read_options(record.opts))
     return options.keep_logs if isinstance(options.keep_logs, int) else 1000
-
-

@@ -8,7 +8,6 @@ from typing import Any, Self, Unpack
 
 from msgspec import UNSET
 
-
 from oxmq.client.context import QueueContext, open_context
 from oxmq.client.job import Job
 from oxmq.clock import Clock
@@ -106,7 +105,7 @@ class Queue:
         """
         draft = self._draft(name, data, options)
         job_id = await self._context.runner.run(jobs.add(self._context.keys, draft))
-        return self._job(draft, job_id)
+        return Job(self._context, draft.record(job_id))
 
     async def add_bulk(self, new_jobs: Iterable[NewJobArgs]) -> list[Job[Any]]:
         """Add many jobs in few round trips, and return them in order.
@@ -117,10 +116,8 @@ class Queue:
         drafts = [self._draft(*_name_data_options(args)) for args in new_jobs]
         ids: list[str] = []
         for start in range(0, len(drafts), MAX_ROWS):
-            ids += await self._context.runner.run(
-                jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS])
-            )
-        return [self._job(draft, job_id) for draft, job_id in zip(drafts, ids, strict=True)]
+            ids += await self._context.runner.run(jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS]))
+        return [Job(self._context, draft.record(job_id)) for draft, job_id in zip(drafts, ids, strict=True)]
 
     async def get_job(self, job_id: str) -> Job[Any] | None:
         """Return a job, or None when there is none of that id."""
@@ -237,18 +234,6 @@ class Queue:
     def _draft(self, name: str, data: object, options: Mapping[str, Any]) -> NewJob:
         check_queue_name(self.name)
         return self._drafter.draft(name, data, options)
-
-    def _job(self, draft: NewJob, job_id: str) -> Job[Any]:
-        record = JobRecord(
-            id=job_id,
-            name=draft.name,
-            data=draft.data,
-            opts=draft.opts,
-            timestamp=draft.timestamp,
-            delay=draft.delay,
-            priority=draft.priority,
-        )
-        return Job(self._context, record)
 
     async def _read_range(self, container: str, start: int, end: int, asc: bool) -> Sequence[JobRecord]:
         found: list[JobRecord] = []

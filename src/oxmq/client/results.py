@@ -48,7 +48,9 @@ class ResultReader:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._listening.wait(), _LOOK)
             while True:
-                ended = future.result() if future.done() else await self._runner.run(jobs.is_finished(self._keys, job_id))
+                ended = (
+                    future.result() if future.done() else await self._runner.run(jobs.is_finished(self._keys, job_id))
+                )
                 if ended is not None:
                     return ended
                 slice_ = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())

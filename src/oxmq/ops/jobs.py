@@ -36,6 +36,18 @@ class NewJob(Struct, frozen=True):
     priority: int = 0
     next_up: bool = False
 
+    def record(self, job_id: str) -> JobRecord:
+        """Return the job as it now is in Redis, under the id that it was given."""
+        return JobRecord(
+            id=job_id,
+            name=self.name,
+            data=self.data,
+            opts=self.opts,
+            timestamp=self.timestamp,
+            delay=self.delay,
+            priority=self.priority,
+        )
+
 
 def add(keys: QueueKeys, job: NewJob) -> Call[str]:
     """Add a job; the result is its id. An id that exists already adds nothing."""

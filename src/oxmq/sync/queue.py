@@ -106,7 +106,7 @@ class Queue:
         """
         draft = self._draft(name, data, options)
         job_id = self._context.runner.run(jobs.add(self._context.keys, draft))
-        return self._job(draft, job_id)
+        return Job(self._context, draft.record(job_id))
 
     def add_bulk(self, new_jobs: Iterable[NewJobArgs]) -> list[Job[Any]]:
         """Add many jobs in few round trips, and return them in order.
@@ -118,7 +118,7 @@ class Queue:
         ids: list[str] = []
         for start in range(0, len(drafts), MAX_ROWS):
             ids += self._context.runner.run(jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS]))
-        return [self._job(draft, job_id) for draft, job_id in zip(drafts, ids, strict=True)]
+        return [Job(self._context, draft.record(job_id)) for draft, job_id in zip(drafts, ids, strict=True)]
 
     def get_job(self, job_id: str) -> Job[Any] | None:
         """Return a job, or None when there is none of that id."""
@@ -233,18 +233,6 @@ class Queue:
     def _draft(self, name: str, data: object, options: Mapping[str, Any]) -> NewJob:
         check_queue_name(self.name)
         return self._drafter.draft(name, data, options)
-
-    def _job(self, draft: NewJob, job_id: str) -> Job[Any]:
-        record = JobRecord(
-            id=job_id,
-            name=draft.name,
-            data=draft.data,
-            opts=draft.opts,
-            timestamp=draft.timestamp,
-            delay=draft.delay,
-            priority=draft.priority,
-        )
-        return Job(self._context, record)
 
     def _read_range(self, container: str, start: int, end: int, asc: bool) -> Sequence[JobRecord]:
         found: list[JobRecord] = []

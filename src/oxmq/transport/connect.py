@@ -69,9 +69,9 @@ class Endpoint:
         return f"{scheme}://{host}:{port}/{self._settings.get('db', 0)}"
 
     @property
-    def url(self) -> str | None:
-        """Return the URL that this was made from, password included; None when it was a client object."""
-        return self._source if isinstance(self._source, str) else None
+    def source(self) -> object:
+        """Return what this was made from, password included: for another endpoint of the same server."""
+        return self._source
 
     @property
     def is_embedded(self) -> bool:
@@ -176,8 +176,7 @@ def _settings_of(client: object) -> dict[str, Any]:
     kwargs = getattr(pool, "connection_kwargs", None)
     if kwargs is None or hasattr(pool, "service_name"):
         raise ConfigurationError(
-            f"connection must be a URL ({_FORMS}) or a redis-py client of a single server, "
-            f"not {type(client).__name__}"
+            f"connection must be a URL ({_FORMS}) or a redis-py client of a single server, not {type(client).__name__}"
         )
     tls = "SSL" in cast("type[object]", getattr(pool, "connection_class", object)).__name__
     known = ("host", "port", "path", "db", "username", "password", "credential_provider")

@@ -10,18 +10,26 @@ from collections.abc import Iterator
 
 from redis.exceptions import (
     AuthenticationError,
-    ConnectionError,  # noqa: A004 - the client's own
+    ConnectionError,
     NoPermissionError,
     NoScriptError,
     RedisError,
     ResponseError,
-    TimeoutError,  # noqa: A004
+    TimeoutError,
 )
 
 from oxmq.errors import BackendError, OutcomeUnknownError, OxmqError, UnavailableError
 from oxmq.scripts import Retry
 
-__all__ = ["ConnectionError", "NoScriptError", "NotSentError", "RedisError", "ReplyLostError", "ResponseError", "TimeoutError"]
+__all__ = [
+    "ConnectionError",
+    "NoScriptError",
+    "NotSentError",
+    "RedisError",
+    "ReplyLostError",
+    "ResponseError",
+    "TimeoutError",
+]
 
 #: Error replies after which the same command, sent again a little later, may well be taken.
 _PASSING = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
@@ -68,9 +76,7 @@ def lost(retry: Retry, operation: str, cause: object) -> BackendError:
     """Return what a caller should see when the answer was lost and it was not to be repeated, or not in time."""
     if retry is Retry.READ:
         return UnavailableError(f"{operation}: no answer in time ({cause})")
-    return OutcomeUnknownError(
-        f"{operation}: it was sent and the answer was lost ({cause}); it may have been done"
-    )
+    return OutcomeUnknownError(f"{operation}: it was sent and the answer was lost ({cause}); it may have been done")
 
 
 def _code(error: Exception) -> str:

@@ -178,4 +178,3 @@ def _settle(future: asyncio.Future[object], call: Call[object], reply: Reply) ->
         future.set_result(call.decode(reply))
     except Exception as error:  # noqa: BLE001 - whatever decoding raises belongs to the caller
         future.set_exception(error)
-

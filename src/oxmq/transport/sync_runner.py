@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import TypeVar
 
+import redis
+
 from oxmq.clock import Clock, SystemClock
 from oxmq.ops.call import Call, Reply, Word
 from oxmq.scripts import Retry, Script
@@ -22,8 +24,6 @@ from oxmq.transport.faults import (
     pauses,
     refused,
 )
-
-import redis
 
 T = TypeVar("T")
 

@@ -24,9 +24,10 @@ from oxmq.errors import (
 from oxmq.ops import outcomes, queues
 from oxmq.ops.lifecycle import Outcome
 from oxmq.records import JobRecord
+from oxmq.running import running_job
 from oxmq.worker.events import Listeners, logger
 from oxmq.worker.lock_renewer import LockRenewer
-from oxmq.worker.run import Run, Stop, running_job
+from oxmq.worker.run import Run, Stop
 
 AsyncHandler = Callable[[Job[Any]], Awaitable[object]]
 
@@ -106,7 +107,11 @@ class Executor:
 
     def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> None:
         run = self._reported.get(outcome.job_id)
-        if run is not None and outcome.kind == "completed" and isinstance(refusal, ChildrenPendingError | ChildrenFailedError):
+        if (
+            run is not None
+            and outcome.kind == "completed"
+            and isinstance(refusal, ChildrenPendingError | ChildrenFailedError)
+        ):
             # The job is still ours: it has failed, for good if a child has.
             error = Unrecoverable(str(refusal)) if isinstance(refusal, ChildrenFailedError) else refusal
             self._report(outcomes.failed(run.record, run.token, error, self._context.rules))

@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from contextvars import ContextVar
 from enum import Enum
-from typing import TYPE_CHECKING, Any
 
 from oxmq.records import JobRecord
-
-if TYPE_CHECKING:
-    from oxmq.client.job import Job
-    from oxmq.sync.job import Job as SyncJob
-
-running_job: ContextVar[Job[Any] | SyncJob[Any]] = ContextVar("oxmq_job")
-"""The job whose handler is running in this context."""
 
 
 class Stop(Enum):

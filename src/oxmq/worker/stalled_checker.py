@@ -39,9 +39,7 @@ class StalledChecker(Service):
 
     async def check(self) -> list[str]:
         """Check now, unless some worker has in this interval; return the ids recovered."""
-        call = lifecycle.recover_stalled(
-            self._keys, self._clock.now_ms(), self._max_stalled_count, self._interval_ms
-        )
+        call = lifecycle.recover_stalled(self._keys, self._clock.now_ms(), self._max_stalled_count, self._interval_ms)
         return await self._runner.run(call)
 
     async def _run(self) -> None:

@@ -23,6 +23,7 @@ from oxmq.ops import lifecycle, queues
 from oxmq.ops.lifecycle import Outcome, TakeTerms
 from oxmq.ops.outcomes import BackoffStrategy, FinishRules
 from oxmq.options import KeepOption, RateLimit
+from oxmq.running import running_job
 from oxmq.sync.context import QueueContext as SyncQueueContext
 from oxmq.sync.job import Job as SyncJob
 from oxmq.transport.stream import BlockingConnection, wait_for_marker
@@ -35,7 +36,6 @@ from oxmq.worker.health import WorkerHealth, verdict
 from oxmq.worker.lock_renewer import LockRenewer
 from oxmq.worker.options import KEEP_COMPLETED, KEEP_FAILED, worker_options
 from oxmq.worker.pulse import Pulse
-from oxmq.worker.run import running_job
 from oxmq.worker.signals import stopping_on_signals
 from oxmq.worker.stalled_checker import StalledChecker
 
@@ -222,9 +222,7 @@ class Worker:
         options = self._options
         now = self._context.clock.now_ms()
         return await self._context.runner.run(
-            lifecycle.recover_stalled(
-                self._context.keys, now, options.max_stalled_count, options.stalled_interval_ms
-            )
+            lifecycle.recover_stalled(self._context.keys, now, options.max_stalled_count, options.stalled_interval_ms)
         )
 
     def health(self) -> WorkerHealth:

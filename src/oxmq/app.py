@@ -1,0 +1,286 @@
+"""Bring queues and tasks together: the application object, `Oxmq`."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
+
+from oxmq.app_worker import AppWorker
+from oxmq.client.context import QueueContext
+from oxmq.client.job import Job
+from oxmq.client.queue import Queue
+from oxmq.clock import Clock, SystemClock
+from oxmq.errors import ConfigurationError
+from oxmq.keys import DEFAULT_PREFIX, QueueKeys
+from oxmq.ops import jobs
+from oxmq.ops.call import MAX_ROWS
+from oxmq.ops.drafts import IdKind, JobDrafter
+from oxmq.ops.jobs import NewJob
+from oxmq.options import JobOptionArgs, JobOptions, job_options
+from oxmq.records import JobRecord
+from oxmq.running import find_running_job
+from oxmq.sync.context import QueueContext as SyncQueueContext
+from oxmq.sync.job import Job as SyncJob
+from oxmq.task import RunIn, Task, TaskCall
+from oxmq.transport.connect import Endpoint
+from oxmq.transport.runner import AsyncRunner
+from oxmq.transport.sync_runner import SyncRunner
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Hook = Callable[[], Awaitable[None] | None]
+HookT = TypeVar("HookT", bound=Hook)
+
+#: The queue of tasks that name none.
+DEFAULT_QUEUE = "default"
+
+
+class Oxmq:
+    """Hold an application's tasks and its connection. Building one connects to nothing; the first call does.
+
+    Args:
+        connection: a URL, a redis-py client, or None for ``$OXMQ_URL``, else the embedded server in ``./.oxmq``.
+        prefix: with what all keys begin.
+        default_job_options: options under those of each task.
+        ids: who makes the ids of jobs: see `Queue`.
+        clock: gives the time; a `ManualClock` holds it still.
+
+    Raises:
+        ConfigurationError: an argument is not acceptable.
+    """
+
+    def __init__(
+        self,
+        connection: object = None,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        default_job_options: JobOptions | None = None,
+        ids: IdKind = "uuid",
+        clock: Clock | None = None,
+    ) -> None:
+        QueueKeys(DEFAULT_QUEUE, prefix)
+        self._clock = clock or SystemClock()
+        self._endpoint = Endpoint(connection)
+        self._prefix = prefix
+        self._defaults = default_job_options
+        self._ids: IdKind = ids
+        self._drafter = JobDrafter(self._clock, default_job_options, ids)
+        self._runner = AsyncRunner(self._endpoint, self._clock)
+        self._sync_runner = SyncRunner(self._endpoint, self._clock)
+        self._contexts: dict[str, QueueContext] = {}
+        self._sync_contexts: dict[str, SyncQueueContext] = {}
+        self._startup: list[Hook] = []
+        self._shutdown: list[Hook] = []
+        self.tasks: dict[tuple[str, str], Task[..., Any, Any]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Return where the server is."""
+        return self._endpoint
+
+    @property
+    def queue_names(self) -> list[str]:
+        """Return the queues of the tasks, in order of appearance."""
+        return list(dict.fromkeys(queue for queue, _ in self.tasks))
+
+    @overload
+    def task(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def task(self, function: Callable[P, R], /) -> Task[P, R, R]: ...
+    @overload
+    def task(
+        self,
+        *,
+        name: str | None = None,
+        queue: str = DEFAULT_QUEUE,
+        run: RunIn | None = None,
+        **options: Unpack[JobOptionArgs],
+    ) -> TaskDecorator: ...
+    def task(
+        self,
+        function: Callable[..., Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        queue: str = DEFAULT_QUEUE,
+        run: RunIn | None = None,
+        **options: Unpack[JobOptionArgs],
+    ) -> Any:
+        """Make a task of a function, as a decorator with or without arguments.
+
+        ``async def`` runs on the worker's event loop, ``def`` in a thread, and with ``run="process"`` either in a
+        child process that can be killed. A job of it has the task's name, and as data a JSON object of the
+        arguments by name.
+
+        Args:
+            name: the jobs' name; the function's when not given.
+            queue: where its jobs go.
+            run: ``"process"`` for a child process.
+            options: the fields of `JobOptions`, for each of its jobs.
+
+        Raises:
+            ConfigurationError: an argument is not acceptable, or the queue has a task of that name.
+        """
+        task_options = job_options(cast("Mapping[str, Any]", options))
+
+        def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
+            task = Task[..., Any, Any](self, function, name, queue, run, task_options)
+            if (task.queue, task.name) in self.tasks:
+                raise ConfigurationError(f"queue {queue!r} has a task named {task.name!r} already")
+            self.tasks[task.queue, task.name] = task
+            return task
+
+        return decorate if function is None else decorate(function)
+
+    def on_startup(self, hook: HookT) -> HookT:
+        """Call `hook` in each worker process before it takes its first job."""
+        self._startup.append(hook)
+        return hook
+
+    def on_shutdown(self, hook: HookT) -> HookT:
+        """Call `hook` in each worker process after its last job."""
+        self._shutdown.append(hook)
+        return hook
+
+    def queue(self, name: str = DEFAULT_QUEUE) -> Queue:
+        """Return a queue on the app's connection."""
+        return Queue.within(self._context(name), self._defaults, self._ids)
+
+    def worker(self, queues: Iterable[str] | None = None, *, concurrency: int = 10, **options: Any) -> AppWorker:  # noqa: ANN401
+        """Return a worker for the tasks of the given queues, or of all.
+
+        Args:
+            queues: the queues to work.
+            concurrency: how many jobs of each queue may run at once.
+            options: further arguments of `Worker`.
+        """
+        return AppWorker(self, queues, concurrency=concurrency, **options)
+
+    async def enqueue(self, call: TaskCall) -> Job[Any]:
+        """Add the job of a task call, and return it."""
+        context = self._context(call.task.queue)
+        draft = self._draft(call)
+        job_id = await self._runner.run(jobs.add(context.keys, draft))
+        return Job(context, draft.record(job_id), read_result=call.task.signature.read_result)
+
+    def enqueue_sync(self, call: TaskCall) -> SyncJob[Any]:
+        """Add the job of a task call from code without an event loop, and return it."""
+        context = self._sync_context(call.task.queue)
+        draft = self._draft(call)
+        job_id = self._sync_runner.run(jobs.add(context.keys, draft))
+        return SyncJob(context, draft.record(job_id), read_result=call.task.signature.read_result)
+
+    async def enqueue_many(self, calls: Iterable[TaskCall]) -> list[Job[Any]]:
+        """Add the jobs of any mix of tasks in few round trips, and return them in order.
+
+        All are checked before any is sent.
+        """
+        drafts = [(call, self._draft(call)) for call in calls]
+        by_queue: dict[str, list[tuple[TaskCall, NewJob]]] = {}
+        for call, draft in drafts:
+            by_queue.setdefault(call.task.queue, []).append((call, draft))
+        added = await asyncio.gather(*(self._add_all(queue, batch) for queue, batch in by_queue.items()))
+        in_order = {queue: iter(ids) for queue, ids in zip(by_queue, added, strict=True)}
+        return [
+            Job(
+                self._context(call.task.queue),
+                draft.record(next(in_order[call.task.queue])),
+                read_result=call.task.signature.read_result,
+            )
+            for call, draft in drafts
+        ]
+
+    async def start_up(self) -> None:
+        """Call the startup hooks, in order."""
+        for hook in self._startup:
+            await _call(hook)
+
+    async def shut_down(self) -> None:
+        """Call the shutdown hooks, in reverse order."""
+        for hook in reversed(self._shutdown):
+            await _call(hook)
+
+    async def close(self) -> None:
+        """Close the connections. A later call opens new ones."""
+        for context in self._contexts.values():
+            await context.results.close()
+        await self._runner.close()
+        await asyncio.to_thread(self._sync_runner.close)
+
+    def sync_job(self, queue: str, record: JobRecord, token: str) -> SyncJob[Any]:
+        """Return a running job for code without an event loop."""
+        return SyncJob(self._sync_context(queue), record, token)
+
+    async def _add_all(self, queue: str, batch: Sequence[tuple[TaskCall, NewJob]]) -> list[str]:
+        keys = self._context(queue).keys
+        drafts = [draft for _, draft in batch]
+        ids: list[str] = []
+        for start in range(0, len(drafts), MAX_ROWS):
+            ids += await self._runner.run(jobs.add_bulk(keys, drafts[start : start + MAX_ROWS]))
+        return ids
+
+    def _draft(self, call: TaskCall) -> NewJob:
+        return self._drafter.draft(call.task.name, call.data, call.options.over(call.task.job_options))
+
+    def _context(self, queue: str) -> QueueContext:
+        if queue not in self._contexts:
+            self._contexts[queue] = QueueContext(self._runner, QueueKeys(queue, self._prefix), self._clock)
+        return self._contexts[queue]
+
+    def _sync_context(self, queue: str) -> SyncQueueContext:
+        if queue not in self._sync_contexts:
+            keys = QueueKeys(queue, self._prefix)
+            self._sync_contexts[queue] = SyncQueueContext(self._sync_runner, keys, self._clock)
+        return self._sync_contexts[queue]
+
+    @property
+    def prefix(self) -> str:
+        return self._prefix
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
+
+
+class TaskDecorator:
+    """Make a task of a function: what `Oxmq.task` with arguments returns."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, Coroutine[Any, Any, R], R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, R, R]: ...
+    def __call__(self, function: Callable[..., Any], /) -> Any:
+        return self._decorate(function)
+
+    def __init__(self, decorate: Callable[[Callable[..., Any]], Task[..., Any, Any]]) -> None:
+        self._decorate = decorate
+
+
+def current_job() -> Job[Any]:
+    """Return the job whose handler calls this.
+
+    In a function that runs in a thread or a child process it is an `oxmq.sync.Job`, whose methods are not awaited:
+    `oxmq.sync.current_job` has the right type there.
+
+    Raises:
+        OxmqError: no job is running here.
+    """
+    return cast("Job[Any]", find_running_job())
+
+
+async def _call(hook: Hook) -> None:
+    result = hook()
+    if inspect.isawaitable(result):
+        await result

@@ -1,0 +1,115 @@
+"""Work the queues of an application: find each job's task, run it where it wants to run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from oxmq.client.job import Job
+from oxmq.durations import Duration
+from oxmq.errors import ConfigurationError, Unrecoverable
+from oxmq.executors.processes import ProcessExecutor
+from oxmq.executors.threads import ThreadExecutor
+from oxmq.running import running_job
+from oxmq.worker.events import Callback, WorkerEvent, logger
+from oxmq.worker.health import WorkerHealth
+from oxmq.worker.signals import stopping_on_signals
+from oxmq.worker.worker import Worker
+
+if TYPE_CHECKING:
+    from oxmq.app import Oxmq
+    from oxmq.task import Task
+
+
+class AppWorker:
+    """Run a `Worker` for each of an app's queues. Made by `Oxmq.worker`."""
+
+    def __init__(self, app: Oxmq, queues: Iterable[str] | None, **options: Any) -> None:  # noqa: ANN401 - `Worker` checks
+        names = app.queue_names if queues is None else list(queues)
+        if not names:
+            raise ConfigurationError("the app has no tasks, so that there is no queue to work")
+        if unknown := [name for name in names if name not in app.queue_names]:
+            raise ConfigurationError(f"no task of the app is in queue {unknown[0]!r}; its queues: {app.queue_names}")
+        self._app = app
+        self._threads = ThreadExecutor()
+        self._processes = ProcessExecutor(self._threads)
+        for task in app.tasks.values():
+            if task.run == "process":
+                _ = task.reference  # refuses what a child could not find, before any job is taken
+        self._workers = [
+            Worker(name, self._process, app.endpoint.source, prefix=app.prefix, clock=app.clock, **options)
+            for name in names
+        ]
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    @property
+    def queue_names(self) -> list[str]:
+        return [worker.queue_name for worker in self._workers]
+
+    def on(self, event: WorkerEvent, callback: Callback) -> None:
+        """Call `callback` at each event of any of the workers: see `Worker.on`."""
+        for worker in self._workers:
+            worker.on(event, callback)
+
+    async def run(self, *, handle_signals: bool = True) -> None:
+        """Take and run jobs until `close` is called, or SIGTERM or SIGINT arrives: see `Worker.run`."""
+        await self._app.start_up()
+        try:
+            runs = asyncio.gather(*(worker.run(handle_signals=False) for worker in self._workers))
+            if handle_signals:
+                with stopping_on_signals(self._request_close, self._hand_back):
+                    await runs
+            else:
+                await runs
+        finally:
+            self._processes.close()
+            self._threads.close()
+            await self._app.shut_down()
+            await self._app.close()
+
+    async def close(self, grace: Duration | None = None, *, force: bool = False) -> None:
+        """Close all workers: see `Worker.close`."""
+        await asyncio.gather(*(worker.close(grace, force=force) for worker in self._workers))
+
+    def health(self) -> list[WorkerHealth]:
+        """Return how each worker is."""
+        return [worker.health() for worker in self._workers]
+
+    def _request_close(self) -> None:
+        logger.info("stopping: waiting for running jobs; a second signal hands them back to the queue")
+        for worker in self._workers:
+            worker.request_close()
+
+    def _hand_back(self) -> None:
+        for worker in self._workers:
+            worker.hand_back()
+
+    async def _process(self, job: Job[Any]) -> object:
+        task = self._app.tasks.get((job.queue_name, job.name))
+        if task is None:
+            known = ", ".join(sorted(name for queue, name in self._app.tasks if queue == job.queue_name))
+            raise Unrecoverable(f"no task is called {job.name!r} in queue {job.queue_name!r}; there are: {known}")
+        if task.run == "process":
+            return await self._processes.run(task.reference, job.record, job.token)
+        arguments = task.arguments_of(job.data)
+        if task.is_async:
+            return await cast("Any", task.function)(**arguments)
+        return await self._run_in_thread(task, job, arguments)
+
+    async def _run_in_thread(self, task: Task[..., Any, Any], job: Job[Any], arguments: dict[str, Any]) -> object:
+        sync_job = self._app.sync_job(job.queue_name, job.record, job.token)
+
+        def call() -> object:
+            running_job.set(sync_job)
+            return task.function(**arguments)
+
+        return await self._threads.run(call)

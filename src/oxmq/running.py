@@ -1,0 +1,18 @@
+"""Know which job's handler is running in this context."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+
+from oxmq.errors import OxmqError
+
+running_job: ContextVar[object] = ContextVar("oxmq_running_job")
+"""The job whose handler is running in this context: a `Job`, or its blocking twin in a thread or child process."""
+
+
+def find_running_job() -> object:
+    """Return the running job, or raise `OxmqError` when there is none."""
+    try:
+        return running_job.get()
+    except LookupError:
+        raise OxmqError("current_job() is for a job's handler: no job is running here") from None

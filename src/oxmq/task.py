@@ -1,0 +1,147 @@
+"""Turn a function into a task: something that can be called, or enqueued."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Unpack, cast
+
+from msgspec import Struct
+
+from oxmq.errors import ConfigurationError, Unrecoverable
+from oxmq.executors.processes import ChildTask, Reference
+from oxmq.keys import check_job_name, check_queue_name
+from oxmq.options import NO_OPTIONS, JobOptionArgs, JobOptions, job_options
+from oxmq.records import JobRecord
+from oxmq.running import running_job
+from oxmq.signature import Signature
+
+if TYPE_CHECKING:
+    from oxmq.app import Oxmq
+    from oxmq.client.job import Job
+    from oxmq.sync.job import Job as SyncJob
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C")
+
+RunIn = Literal["process"]
+"""Where a handler runs when not on the event loop (``async def``) or in a thread (``def``)."""
+
+
+class TaskCall(Struct, frozen=True):
+    """Hold a task with arguments, checked and ready to enqueue."""
+
+    task: Task[..., Any, Any]
+    data: dict[str, Any]
+    options: JobOptions
+
+
+class Enqueuer(Generic[P, R]):
+    """Enqueue a task with given options. Made by `Task.options`."""
+
+    def __init__(self, task: Task[P, Any, R], options: JobOptions) -> None:
+        self._task = task
+        self._options = options
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Add a job that calls the function with these arguments, and return it.
+
+        Raises:
+            ConfigurationError: the arguments do not fit the function; nothing was sent.
+            UnavailableError: the job was not added.
+            OutcomeUnknownError: it may have been added.
+        """
+        return await self._task.app.enqueue(self.call(*args, **kwargs))
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> SyncJob[R]:
+        """Add a job from code without an event loop, and return it: as `enqueue`."""
+        return self._task.app.enqueue_sync(self.call(*args, **kwargs))
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Return the task with these arguments, for `Oxmq.enqueue_many`."""
+        return TaskCall(self._task, self._task.signature.to_data(args, kwargs), self._options)
+
+
+class Task(ChildTask, Generic[P, C, R]):
+    """Stand for a function that may run as a job. Made by `Oxmq.task`.
+
+    Calling it calls the plain function, without a queue.
+    """
+
+    def __init__(
+        self,
+        app: Oxmq,
+        function: Callable[P, C],
+        name: str | None,
+        queue: str,
+        run: RunIn | None,
+        options: JobOptions,
+    ) -> None:
+        if run not in (None, "process"):
+            raise ConfigurationError(f'run must be "process" or not given, not {run!r}')
+        if not inspect.isfunction(function):
+            raise ConfigurationError(f"a task is made of a function, not {function!r}")
+        self.app = app
+        self.function = function
+        self.name = check_job_name(function.__name__ if name is None else name)
+        self.queue = check_queue_name(queue)
+        self.run = run
+        self.job_options = options
+        self.signature = Signature(function)
+        self.is_async = inspect.iscoroutinefunction(function)
+        self.__doc__ = function.__doc__
+        self.__name__ = function.__name__
+        self.__module__ = function.__module__
+        self.__wrapped__ = function
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name!r} of queue {self.queue!r}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
+        """Call the plain function."""
+        return self.function(*args, **kwargs)
+
+    def options(self, **options: Unpack[JobOptionArgs]) -> Enqueuer[P, R]:
+        """Return the task with options for single jobs, laid over its own."""
+        return Enqueuer(self, job_options(cast("Mapping[str, Any]", options)))
+
+    async def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> Job[R]:
+        """Add a job that calls the function with these arguments, and return it: see `Enqueuer.enqueue`."""
+        return await Enqueuer(self, NO_OPTIONS).enqueue(*args, **kwargs)
+
+    def enqueue_sync(self, *args: P.args, **kwargs: P.kwargs) -> SyncJob[R]:
+        """Add a job from code without an event loop, and return it: as `enqueue`."""
+        return Enqueuer(self, NO_OPTIONS).enqueue_sync(*args, **kwargs)
+
+    def call(self, *args: P.args, **kwargs: P.kwargs) -> TaskCall:
+        """Return the task with these arguments, for `Oxmq.enqueue_many`."""
+        return Enqueuer(self, NO_OPTIONS).call(*args, **kwargs)
+
+    def arguments_of(self, data: object) -> dict[str, Any]:
+        """Return the arguments that a job's data holds; data that does not fit fails the job for good."""
+        try:
+            return self.signature.from_data(data)
+        except ConfigurationError as error:
+            raise Unrecoverable(str(error)) from error
+
+    @property
+    def reference(self) -> Reference:
+        """Return where a child process finds this task.
+
+        Raises:
+            ConfigurationError: it would not: the task is not an attribute of its module.
+        """
+        if "<locals>" in self.function.__qualname__:
+            raise ConfigurationError(f'task {self.name!r}: with run="process" the function must not be in a function')
+        return Reference.to(self.function)
+
+    def run_in_child(self, record: JobRecord, token: str) -> object:
+        """Run a job of this task here and now: what the child process does."""
+        job = self.app.sync_job(self.queue, record, token)
+        running_job.set(job)
+        arguments = self.arguments_of(job.data)
+        if self.is_async:
+            return asyncio.run(cast("Any", self.function)(**arguments))
+        return cast("Any", self.function)(**arguments)
