@@ -48,9 +48,7 @@ class ResultReader:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._listening.wait(), _LOOK)
             while True:
-                ended = (
-                    future.result() if future.done() else await self._runner.run(jobs.is_finished(self._keys, job_id))
-                )
+                ended = future.result() if future.done() else await self._look(job_id)
                 if ended is not None:
                     return ended
                 slice_ = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
@@ -59,6 +57,9 @@ class ResultReader:
                 await asyncio.wait({future}, timeout=slice_)
         finally:
             self._unregister(job_id, future)
+
+    async def _look(self, job_id: str) -> Ended | None:
+        return await self._runner.run(jobs.is_finished(self._keys, job_id))
 
     async def close(self) -> None:
         """Stop reading."""

@@ -81,7 +81,7 @@ class _Request(Struct):
 class _Reply(Struct):
     """Hold what a child answers: the result as JSON, or how the task failed."""
 
-    result: msgspec.Raw | None = None
+    result: bytes | None = None
     message: str = ""
     trace: str = ""
     signal: str = ""
@@ -112,7 +112,7 @@ class ProcessExecutor:
         self._idle.append(child)
         if reply.result is None:
             _raise(reply)
-        return reply.result
+        return msgspec.Raw(reply.result)
 
     def close(self) -> None:
         """End the idle children."""
@@ -197,7 +197,7 @@ def serve(pipe_fd: int, lifeline_fd: int) -> None:
 def _answer(request: _Request) -> _Reply:
     try:
         result = request.task.resolve().run_in_child(request.record, request.token)
-        return _Reply(msgspec.Raw(encode_json(result, f"result of job {request.record.id}")))
+        return _Reply(encode_json(result, f"result of job {request.record.id}"))
     except BaseException as error:  # noqa: BLE001 - whatever the task raises is the job's failure
         reply = _Reply(message=str(error) or type(error).__name__, trace=traceback.format_exc())
         for kind in (Unrecoverable, Delay, RateLimited):

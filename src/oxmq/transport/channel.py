@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from oxmq.ops.call import Reply, Word
@@ -147,6 +147,11 @@ class Channel:
         self._connection = None
         waiting, self._waiting = self._waiting, deque()
         outbox, self._outbox = self._outbox, []
+        self._stop_tasks(broken)
+        _fail_all((future for future, _ in waiting), ReplyLostError, error)
+        _fail_all((future for _, future in outbox), NotSentError, error)
+
+    def _stop_tasks(self, broken: AbstractConnection) -> None:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -154,12 +159,12 @@ class Channel:
             if task is not asyncio.current_task():
                 task.cancel()
         self._tasks = [asyncio.get_running_loop().create_task(_discard(broken))]
-        for future, _ in waiting:
-            if not future.done():
-                future.set_exception(ReplyLostError(str(error)))
-        for _, future in outbox:
-            if not future.done():
-                future.set_exception(NotSentError(str(error)))
+
+
+def _fail_all(futures: Iterable[asyncio.Future[Reply]], kind: type[Exception], cause: Exception) -> None:
+    for future in futures:
+        if not future.done():
+            future.set_exception(kind(str(cause)))
 
 
 async def _discard(connection: AbstractConnection) -> None:

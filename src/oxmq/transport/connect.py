@@ -23,6 +23,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from oxmq.errors import ConfigurationError
+from oxmq.transport.embedded import embedded_url
 
 #: How long making a connection may take, in seconds.
 CONNECT_TIMEOUT = 2.0
@@ -81,8 +82,6 @@ class Endpoint:
     def prepare(self) -> None:
         """Start the embedded server if this is one and it does not run; may block for some seconds."""
         if self._directory is not None:
-            from oxmq.transport.embedded import embedded_url  # optional: brings the server's package
-
             self._settings = {"path": unquote(embedded_url(self._directory).removeprefix("unix://"))}
 
     def connection(self, client_name: str | None = None) -> AsyncConnection:

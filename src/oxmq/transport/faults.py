@@ -10,31 +10,31 @@ from collections.abc import Iterator
 
 from redis.exceptions import (
     AuthenticationError,
-    ConnectionError,
     NoPermissionError,
     NoScriptError,
     RedisError,
     ResponseError,
-    TimeoutError,
 )
 
 from oxmq.errors import BackendError, OutcomeUnknownError, OxmqError, UnavailableError
 from oxmq.scripts import Retry
 
-__all__ = [
-    "ConnectionError",
-    "NoScriptError",
-    "NotSentError",
-    "RedisError",
-    "ReplyLostError",
-    "ResponseError",
-    "TimeoutError",
-]
+__all__ = ["NoScriptError", "NotSentError", "RedisError", "ReplyLostError", "ResponseError"]
 
 #: Error replies after which the same command, sent again a little later, may well be taken.
 _PASSING = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
 #: Error replies that say that the server takes no writes until somebody sees to it.
 _REFUSING = ("OOM", "MISCONF", "NOREPLICAS")
+
+#: The client drops the code of these errors from their message, and keeps it in others.
+_CODES = {
+    "BusyLoadingError": "LOADING",
+    "ClusterDownError": "CLUSTERDOWN",
+    "MasterDownError": "MASTERDOWN",
+    "OutOfMemoryError": "OOM",
+    "ReadOnlyError": "READONLY",
+    "TryAgainError": "TRYAGAIN",
+}
 
 
 class NotSentError(Exception):
@@ -80,7 +80,4 @@ def lost(retry: Retry, operation: str, cause: object) -> BackendError:
 
 
 def _code(error: Exception) -> str:
-    # The client drops the code of some errors and keeps it in others.
-    known = {"ReadOnlyError": "READONLY", "BusyLoadingError": "LOADING", "OutOfMemoryError": "OOM",
-             "MasterDownError": "MASTERDOWN", "ClusterDownError": "CLUSTERDOWN", "TryAgainError": "TRYAGAIN"}  # fmt: skip
-    return known.get(type(error).__name__, str(error).partition(" ")[0])
+    return _CODES.get(type(error).__name__, str(error).partition(" ")[0])

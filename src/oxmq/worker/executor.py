@@ -107,12 +107,8 @@ class Executor:
 
     def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> None:
         run = self._reported.get(outcome.job_id)
-        if (
-            run is not None
-            and outcome.kind == "completed"
-            and isinstance(refusal, ChildrenPendingError | ChildrenFailedError)
-        ):
-            # The job is still ours: it has failed, for good if a child has.
+        if run is not None and isinstance(refusal, ChildrenPendingError | ChildrenFailedError):
+            # The job is still ours, and its completion was refused: it has failed, for good if a child has.
             error = Unrecoverable(str(refusal)) if isinstance(refusal, ChildrenFailedError) else refusal
             self._report(outcomes.failed(run.record, run.token, error, self._context.rules))
             return
