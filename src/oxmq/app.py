@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
@@ -102,6 +102,7 @@ class Oxmq:
     @overload
     def task(
         self,
+        /,
         *,
         name: str | None = None,
         queue: str = DEFAULT_QUEUE,
@@ -116,7 +117,7 @@ class Oxmq:
         name: str | None = None,
         queue: str = DEFAULT_QUEUE,
         run: RunIn | None = None,
-        **options: Unpack[JobOptionArgs],
+        **options: Any,
     ) -> Any:
         """Make a task of a function, as a decorator with or without arguments.
 
@@ -133,7 +134,7 @@ class Oxmq:
         Raises:
             ConfigurationError: an argument is not acceptable, or the queue has a task of that name.
         """
-        task_options = job_options(cast("Mapping[str, Any]", options))
+        task_options = job_options(options)
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
             task = Task[..., Any, Any](self, function, name, queue, run, task_options)
@@ -228,7 +229,9 @@ class Oxmq:
         drafts = [draft for _, draft in batch]
         ids: list[str] = []
         for start in range(0, len(drafts), MAX_ROWS):
-            ids += await self._runner.run(jobs.add_bulk(keys, drafts[start : start + MAX_ROWS]))
+            chunk = jobs.add_bulk(keys, drafts[start : start + MAX_ROWS])
+            added = await self._runner.run(chunk)
+            ids += added
         return ids
 
     def _draft(self, call: TaskCall) -> NewJob:

@@ -62,7 +62,7 @@ class Keep(Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for field, value in (("count", self.count), ("limit", self.limit)):
             if value is not None:
-                _whole(value, f"Keep.{field}", least=0)
+                check_whole(value, f"Keep.{field}", least=0)
         if self.age is not None:
             milliseconds(self.age, "Keep.age")
 
@@ -74,7 +74,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
     duration: Duration
 
     def __post_init__(self) -> None:
-        _whole(self.max, "RateLimit.max", least=1)
+        check_whole(self.max, "RateLimit.max", least=1)
         if milliseconds(self.duration, "RateLimit.duration") == 0:
             raise ConfigurationError("RateLimit.duration must be longer than 0")
 
@@ -173,7 +173,8 @@ def _given(options: JobOptions) -> dict[str, Any]:
     return {name: value for name, value in structs.asdict(options).items() if value is not UNSET}
 
 
-def _whole(value: object, field: str, *, least: int, most: int = 2**53 - 1) -> int:
+def check_whole(value: object, field: str, *, least: int, most: int = 2**53 - 1) -> int:
+    """Return `value`, or raise `ConfigurationError` when it is not a whole number from `least` to `most`."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
         raise ConfigurationError(f"{field} must be a whole number from {least} to {most}, not {value!r}")
     return value
@@ -186,11 +187,11 @@ def _share(value: object) -> float:
 
 
 def _check_count(value: object, field: str) -> None:
-    _whole(value, field, least=0)
+    check_whole(value, field, least=0)
 
 
 def _check_priority(value: object, field: str) -> None:
-    _whole(value, field, least=0, most=MAX_PRIORITY)
+    check_whole(value, field, least=0, most=MAX_PRIORITY)
 
 
 def _check_flag(value: object, field: str) -> None:
@@ -208,12 +209,12 @@ def _check_backoff(value: object, field: str) -> None:
         milliseconds(value, field)
         return
     _share(value.jitter)
-    _whole(value.delay_ms, f"{field} delay", least=0)
+    check_whole(value.delay_ms, f"{field} delay", least=0)
 
 
 def _check_keep(value: object, field: str) -> None:
     if not (value is None or isinstance(value, bool | Keep)):
-        _whole(value, field, least=0)
+        check_whole(value, field, least=0)
 
 
 def _check_timestamp(value: object, field: str) -> None:

@@ -101,7 +101,7 @@ class Task(ChildTask, Generic[P, C, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Call the plain function."""
-        return self.function(*args, **kwargs)
+        return cast("C", self.function(*args, **kwargs))
 
     def options(self, **options: Unpack[JobOptionArgs]) -> Enqueuer[P, R]:
         """Return the task with options for single jobs, laid over its own."""

@@ -319,7 +319,7 @@ class Job(Generic[R]):
             )
         )
         _raise_first(finished.refusals)
-        return next((Job(context, record, outcome.token) for record in finished.taken.jobs), None)
+        return next((Job[Any](context, record, outcome.token) for record in finished.taken.jobs), None)
 
 
 def _raise_first(refusals: Sequence[Exception | None]) -> None:

@@ -18,7 +18,7 @@ from oxmq.ops import jobs, queues
 from oxmq.ops.call import MAX_ROWS
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
-from oxmq.options import JobOptionArgs, JobOptions, RateLimit
+from oxmq.options import JobOptionArgs, JobOptions, RateLimit, check_whole
 from oxmq.records import JobRecord
 from oxmq.states import CONTAINERS, JobState, listed_state
 
@@ -116,7 +116,9 @@ class Queue:
         drafts = [self._draft(*_name_data_options(args)) for args in new_jobs]
         ids: list[str] = []
         for start in range(0, len(drafts), MAX_ROWS):
-            ids += await self._context.runner.run(jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS]))
+            chunk = jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS])
+            added = await self._context.runner.run(chunk)
+            ids += added
         return [Job(self._context, draft.record(job_id)) for draft, job_id in zip(drafts, ids, strict=True)]
 
     async def get_job(self, job_id: str) -> Job[Any] | None:
@@ -208,8 +210,7 @@ class Queue:
 
     async def set_global_concurrency(self, concurrency: int) -> None:
         """Let at most `concurrency` jobs of this queue run at once, over all workers."""
-        if not isinstance(concurrency, int) or concurrency < 1:
-            raise ConfigurationError(f"concurrency must be a whole number from 1, not {concurrency!r}")
+        check_whole(concurrency, "concurrency", least=1)
         await self._context.runner.run(queues.set_meta(self._context.keys, {"concurrency": concurrency}))
 
     async def get_global_concurrency(self) -> int | None:

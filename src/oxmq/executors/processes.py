@@ -155,7 +155,7 @@ class _Child:
             [sys.executable, "-c", code],
             pass_fds=fds,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
         )
         far.close()  # so that the pipe ends when the child does
         os.close(far_lifeline)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
+from typing import Any
 
 from msgspec import Struct, UnsetType
 
@@ -100,8 +101,8 @@ def _custom_delay_ms(backoff: Backoff, made: int, error: BaseException, strategy
 
 
 def _with_trace(stored: bytes | None, stack: str, options: WireOptions) -> bytes:
-    earlier = decode_json_or(stored, [])
-    traces = [*(earlier if isinstance(earlier, list) else []), *([stack] if stack else [])]
+    earlier: Any = decode_json_or(stored, [])
+    traces: list[Any] = [*(earlier if isinstance(earlier, list) else []), *([stack] if stack else [])]
     limit = _MAX_TRACES if isinstance(options.stack_trace_limit, UnsetType) else int(options.stack_trace_limit)
     return encode_json(traces[-limit:] if limit else [], "stacktrace", None)
 

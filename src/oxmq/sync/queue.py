@@ -17,7 +17,7 @@ from oxmq.ops import jobs, queues
 from oxmq.ops.call import MAX_ROWS
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
-from oxmq.options import JobOptionArgs, JobOptions, RateLimit
+from oxmq.options import JobOptionArgs, JobOptions, RateLimit, check_whole
 from oxmq.records import JobRecord
 from oxmq.states import CONTAINERS, JobState, listed_state
 from oxmq.sync.context import QueueContext, open_context
@@ -117,7 +117,9 @@ class Queue:
         drafts = [self._draft(*_name_data_options(args)) for args in new_jobs]
         ids: list[str] = []
         for start in range(0, len(drafts), MAX_ROWS):
-            ids += self._context.runner.run(jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS]))
+            chunk = jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS])
+            added = self._context.runner.run(chunk)
+            ids += added
         return [Job(self._context, draft.record(job_id)) for draft, job_id in zip(drafts, ids, strict=True)]
 
     def get_job(self, job_id: str) -> Job[Any] | None:
@@ -207,8 +209,7 @@ class Queue:
 
     def set_global_concurrency(self, concurrency: int) -> None:
         """Let at most `concurrency` jobs of this queue run at once, over all workers."""
-        if not isinstance(concurrency, int) or concurrency < 1:
-            raise ConfigurationError(f"concurrency must be a whole number from 1, not {concurrency!r}")
+        check_whole(concurrency, "concurrency", least=1)
         self._context.runner.run(queues.set_meta(self._context.keys, {"concurrency": concurrency}))
 
     def get_global_concurrency(self) -> int | None:

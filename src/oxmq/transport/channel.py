@@ -11,14 +11,11 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from oxmq.ops.call import Reply, Word
 from oxmq.transport.connect import COMMAND_TIMEOUT, CONNECT_TIMEOUT, Endpoint
 from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError, ResponseError
-
-if TYPE_CHECKING:
-    from redis.asyncio.connection import AbstractConnection
+from oxmq.transport.wire import AsyncWire
 
 _Waiting = tuple["asyncio.Future[Reply]", float]
 
@@ -35,13 +32,13 @@ class Channel:
     def __init__(
         self,
         endpoint: Endpoint,
-        greet: Callable[[AbstractConnection], Awaitable[None]] | None = None,
+        greet: Callable[[AsyncWire], Awaitable[None]] | None = None,
         timeout: float = COMMAND_TIMEOUT,
     ) -> None:
         self._endpoint = endpoint
         self._greet = greet
         self._timeout = timeout
-        self._connection: AbstractConnection | None = None
+        self._connection: AsyncWire | None = None
         self._connecting = asyncio.Lock()
         self._outbox: list[tuple[Sequence[bytes], asyncio.Future[Reply]]] = []
         self._waiting: deque[_Waiting] = deque()
@@ -73,7 +70,7 @@ class Channel:
         self._fail(RedisError("closed"))
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _connect(self) -> AbstractConnection:
+    async def _connect(self) -> AsyncWire:
         async with self._connecting:
             if self._connection is None:
                 try:
@@ -83,10 +80,10 @@ class Channel:
                     raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}") from error
             return self._connection
 
-    async def _open(self) -> AbstractConnection:
+    async def _open(self) -> AsyncWire:
         if self._endpoint.is_embedded:
             await asyncio.to_thread(self._endpoint.prepare)
-        connection = self._endpoint.connection()
+        connection = self._endpoint.async_wire()
         try:
             await connection.connect()
             if self._greet is not None:
@@ -98,7 +95,7 @@ class Channel:
         self._tasks = [loop.create_task(self._write(connection)), loop.create_task(self._read(connection))]
         return connection
 
-    async def _write(self, connection: AbstractConnection) -> None:
+    async def _write(self, connection: AsyncWire) -> None:
         loop = asyncio.get_running_loop()
         while connection is self._connection:
             await self._outgoing.wait()
@@ -112,7 +109,7 @@ class Channel:
             except (RedisError, OSError) as error:
                 self._fail(error, connection)
 
-    async def _read(self, connection: AbstractConnection) -> None:
+    async def _read(self, connection: AsyncWire) -> None:
         while connection is self._connection:
             reply: Reply = None
             try:
@@ -140,7 +137,7 @@ class Channel:
         else:
             self._watch = loop.call_at(overdue, self._check_deadline)
 
-    def _fail(self, error: Exception, connection: AbstractConnection | None = None) -> None:
+    def _fail(self, error: Exception, connection: AsyncWire | None = None) -> None:
         broken = self._connection
         if broken is None or (connection is not None and connection is not broken):
             return
@@ -151,7 +148,7 @@ class Channel:
         _fail_all((future for future, _ in waiting), ReplyLostError, error)
         _fail_all((future for _, future in outbox), NotSentError, error)
 
-    def _stop_tasks(self, broken: AbstractConnection) -> None:
+    def _stop_tasks(self, broken: AsyncWire) -> None:
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -167,6 +164,6 @@ def _fail_all(futures: Iterable[asyncio.Future[Reply]], kind: type[Exception], c
             future.set_exception(kind(str(cause)))
 
 
-async def _discard(connection: AbstractConnection) -> None:
+async def _discard(connection: AsyncWire) -> None:
     with contextlib.suppress(RedisError, OSError):
         await connection.disconnect(nowait=True)

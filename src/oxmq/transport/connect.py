@@ -7,35 +7,35 @@ by itself may be done twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
-import redis
-import redis.asyncio
-from redis.asyncio.connection import AbstractConnection as AsyncConnection
+import redis.asyncio.connection
+import redis.asyncio.sentinel
+import redis.connection
+import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
-from redis.asyncio.sentinel import Sentinel as AsyncSentinel
-from redis.asyncio.sentinel import SentinelConnectionPool as AsyncSentinelPool
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from oxmq.errors import ConfigurationError
 from oxmq.transport.embedded import embedded_url
+from oxmq.transport.wire import AsyncWire, SyncWires
 
 #: How long making a connection may take, in seconds.
 CONNECT_TIMEOUT = 2.0
 #: How long a command may take, from call to answer, in seconds.
 COMMAND_TIMEOUT = 5.0
 
-Connectable = "str | redis.Redis | redis.asyncio.Redis | None"
-"""A URL, a client of the user's own, or None: ``$OXMQ_URL``, else the embedded server in ``./.oxmq``."""
+# The client's own annotations are too narrow for keyword arguments that come from a URL: `wire` says what is relied on.
+_async_connection: Any = redis.asyncio.connection
+_async_sentinel: Any = redis.asyncio.sentinel
+_sync_connection: Any = redis.connection
+_sync_sentinel: Any = redis.sentinel
 
 _SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss", "unix": "unix"}
 _FORMS = "redis://, rediss://, valkey://, valkeys://, unix://, redis+sentinel:// or embedded://"
-_OURS: dict[str, Any] = {"protocol": 2, "decode_responses": False, "health_check_interval": 0}
 
 
 class Endpoint:
@@ -48,13 +48,14 @@ class Endpoint:
     def __init__(self, connection: object = None) -> None:
         self._source = _default_url() if connection is None else connection
         self._settings: dict[str, Any] = {}
+        self._tls = False
         self._sentinels: list[tuple[str, int]] = []
         self._service = ""
         self._directory: Path | None = None
         if isinstance(self._source, str):
             self._read_url(self._source)
         else:
-            self._settings = _settings_of(self._source)
+            self._settings, self._tls = _settings_of(self._source)
 
     @property
     def address(self) -> str:
@@ -65,7 +66,7 @@ class Endpoint:
             return f"redis+sentinel://{','.join(f'{host}:{port}' for host, port in self._sentinels)}/{self._service}"
         if "path" in self._settings:
             return f"unix://{self._settings['path']}"
-        scheme = "rediss" if self._settings.get("tls") else "redis"
+        scheme = "rediss" if self._tls else "redis"
         host, port = self._settings.get("host", "localhost"), self._settings.get("port", 6379)
         return f"{scheme}://{host}:{port}/{self._settings.get('db', 0)}"
 
@@ -84,44 +85,43 @@ class Endpoint:
         if self._directory is not None:
             self._settings = {"path": unquote(embedded_url(self._directory).removeprefix("unix://"))}
 
-    def connection(self, client_name: str | None = None) -> AsyncConnection:
+    def async_wire(self, client_name: str | None = None) -> AsyncWire:
         """Return a connection for an event loop, not yet open. Call `prepare` before."""
-        common = {
-            **_OURS,
-            "socket_timeout": None,
-            "socket_connect_timeout": CONNECT_TIMEOUT,
-            "retry": AsyncRetry(NoBackoff(), 0),
-            "client_name": client_name,
-        }
-        kwargs = {**_without_tls(self._settings), **common}
+        kwargs = {**self._arguments(client_name), "socket_timeout": None, "retry": AsyncRetry(NoBackoff(), 0)}
         if self._service:
-            async_sentinel = AsyncSentinel(self._sentinels, sentinel_kwargs=_sentinel_settings(self._settings))
-            pool = AsyncSentinelPool(self._service, async_sentinel, **kwargs)
-            return cast("AsyncConnection", pool.make_connection())
-        if "path" in kwargs:
-            return redis.asyncio.UnixDomainSocketConnection(**kwargs)
-        if self._settings.get("tls"):
-            return redis.asyncio.SSLConnection(**kwargs)
-        return redis.asyncio.Connection(**kwargs)
+            sentinel = _async_sentinel.Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_arguments())
+            pool = _async_sentinel.SentinelConnectionPool(self._service, sentinel, **kwargs)
+            return cast("AsyncWire", pool.make_connection())
+        return cast("AsyncWire", self._class_in(_async_connection)(**kwargs))
 
-    def pool(self, client_name: str | None = None) -> redis.ConnectionPool:
+    def sync_wires(self, client_name: str | None = None) -> SyncWires:
         """Return a pool of blocking connections, safe across threads and forks. Call `prepare` before."""
-        common = {
-            **_OURS,
-            "socket_timeout": COMMAND_TIMEOUT,
-            "socket_connect_timeout": CONNECT_TIMEOUT,
-            "retry": Retry(NoBackoff(), 0),
-            "client_name": client_name,
-        }
-        kwargs = {**_without_tls(self._settings), **common}
+        timeouts = {"socket_timeout": COMMAND_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+        kwargs = {**self._arguments(client_name), **timeouts}
         if self._service:
-            sentinel = Sentinel(self._sentinels, sentinel_kwargs=_sentinel_settings(self._settings))
-            return SentinelConnectionPool(self._service, sentinel, **kwargs)
-        if "path" in kwargs:
-            return redis.ConnectionPool(connection_class=redis.UnixDomainSocketConnection, **kwargs)
-        if self._settings.get("tls"):
-            return redis.ConnectionPool(connection_class=redis.SSLConnection, **kwargs)
-        return redis.ConnectionPool(**kwargs)
+            sentinel = _sync_sentinel.Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_arguments())
+            return cast("SyncWires", _sync_sentinel.SentinelConnectionPool(self._service, sentinel, **kwargs))
+        pool = _sync_connection.ConnectionPool(connection_class=self._class_in(_sync_connection), **kwargs)
+        return cast("SyncWires", pool)
+
+    def _class_in(self, module: Any) -> Any:  # noqa: ANN401 - one of the client's connection modules
+        if "path" in self._settings:
+            return module.UnixDomainSocketConnection
+        return module.SSLConnection if self._tls else module.Connection
+
+    def _arguments(self, client_name: str | None) -> dict[str, Any]:
+        return {
+            **self._settings,
+            "client_name": client_name,
+            "decode_responses": False,
+            "health_check_interval": 0,
+            "protocol": 2,
+            "socket_connect_timeout": CONNECT_TIMEOUT,
+        }
+
+    def _sentinel_arguments(self) -> dict[str, Any]:
+        credentials = {name: value for name, value in self._settings.items() if name in ("username", "password")}
+        return {"socket_timeout": CONNECT_TIMEOUT, "socket_connect_timeout": CONNECT_TIMEOUT, **credentials}
 
     def _read_url(self, url: str) -> None:
         scheme, separator, rest = url.partition("://")
@@ -135,6 +135,7 @@ class Endpoint:
             self._read_sentinel_url(url)
         elif scheme in _SCHEMES:
             self._settings = _parse(f"{_SCHEMES[scheme]}://{rest}")
+            self._tls = _SCHEMES[scheme] == "rediss"
         else:
             raise ConfigurationError(f"connection URL must begin with {_FORMS}, not {scheme!r}://")
 
@@ -158,7 +159,7 @@ def _default_url() -> str:
 
 def _parse(url: str) -> dict[str, Any]:
     try:
-        settings = dict(cast("Mapping[str, Any]", redis.connection.parse_url(url)))
+        settings: dict[str, Any] = dict(_sync_connection.parse_url(url))
     except ValueError as error:
         raise ConfigurationError(f"connection URL cannot be read: {error}") from None
     # The client takes any path that is not a number for database 0.
@@ -166,11 +167,11 @@ def _parse(url: str) -> dict[str, Any]:
     if not url.startswith("unix:") and path:
         settings["db"] = _database(path)
     settings.pop("connection_class", None)
-    return settings | ({"tls": True} if url.startswith("rediss:") else {})
+    return settings
 
 
-def _settings_of(client: object) -> dict[str, Any]:
-    """Return the connection settings of a redis-py client, blocking or not."""
+def _settings_of(client: object) -> tuple[dict[str, Any], bool]:
+    """Return the connection settings of a redis-py client, blocking or not, and whether it uses TLS."""
     pool = getattr(client, "connection_pool", None)
     kwargs = getattr(pool, "connection_kwargs", None)
     if kwargs is None or hasattr(pool, "service_name"):
@@ -181,17 +182,7 @@ def _settings_of(client: object) -> dict[str, Any]:
     known = ("host", "port", "path", "db", "username", "password", "credential_provider")
     settings = {name: kwargs[name] for name in known if kwargs.get(name) is not None}
     settings |= {name: value for name, value in kwargs.items() if name.startswith("ssl_")}
-    return settings | ({"tls": True} if tls else {})
-
-
-def _without_tls(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in settings.items() if name != "tls"}
-
-
-def _sentinel_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {"socket_timeout": CONNECT_TIMEOUT, "socket_connect_timeout": CONNECT_TIMEOUT} | {
-        name: value for name, value in settings.items() if name in ("username", "password")
-    }
+    return settings, tls
 
 
 def _host_and_port(text: str) -> tuple[str, int]:

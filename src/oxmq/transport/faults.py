@@ -1,31 +1,25 @@
-"""Tell what a failure of the connection, or an error reply, means for the operation.
+"""Tell what a failure of the connection, or an error reply, means for an operation: done, not done, or who knows.
 
-The question is always the same: was it done, was it not, or can nobody say?
+And so whether to try again: that is decided here for all runners.
 """
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 
-from redis.exceptions import (
-    AuthenticationError,
-    NoPermissionError,
-    NoScriptError,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
 
-from oxmq.errors import BackendError, OutcomeUnknownError, OxmqError, UnavailableError
+from oxmq.errors import BackendError, OutcomeUnknownError, UnavailableError
 from oxmq.scripts import Retry
 
-__all__ = ["NoScriptError", "NotSentError", "RedisError", "ReplyLostError", "ResponseError"]
+__all__ = ["Attempts", "NoScriptError", "NotSentError", "RedisError", "ReplyLostError", "ResponseError"]
 
 #: Error replies after which the same command, sent again a little later, may well be taken.
 _PASSING = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
 #: Error replies that say that the server takes no writes until somebody sees to it.
 _REFUSING = ("OOM", "MISCONF", "NOREPLICAS")
-
 #: The client drops the code of these errors from their message, and keeps it in others.
 _CODES = {
     "BusyLoadingError": "LOADING",
@@ -45,17 +39,49 @@ class ReplyLostError(Exception):
     """Say that a command may have been done, and its answer will not come."""
 
 
-def pauses() -> Iterator[float]:
-    """Return the seconds to wait before each further try: doubling, drawn with full jitter, at most one second."""
-    ceiling = 0.01
-    while True:
-        yield random.uniform(0, ceiling)
-        ceiling = min(ceiling * 2, 1.0)
+class Attempts:
+    """Decide, after each failure of one operation, whether and when to try it again.
 
+    Args:
+        name: what errors call the operation.
+        retry: its retry class.
+        timeout: how long it may take in all, in seconds.
+    """
 
-def is_passing(error: Exception) -> bool:
-    """Tell whether trying again soon makes sense. The command was not done."""
-    return isinstance(error, NotSentError) or (_code(error) in _PASSING)
+    def __init__(self, name: str, retry: Retry, timeout: float) -> None:
+        self._name = name
+        self._retry = retry
+        self._deadline = time.monotonic() + timeout
+        self._pauses = _pauses()
+        self._lost: Exception | None = None
+
+    def pause_after(self, error: NotSentError | ReplyLostError | ResponseError) -> float:
+        """Return the seconds to wait before the next try.
+
+        Raises:
+            OutcomeUnknownError: it may have been done, and must not be or need not be tried again.
+            UnavailableError: it was not done.
+            BackendError: the server found fault with the command itself.
+        """
+        pause = next(self._pauses)
+        over = time.monotonic() + pause > self._deadline
+        if isinstance(error, ReplyLostError):
+            self._lost = error
+            if over or self._retry not in (Retry.READ, Retry.SAFE):
+                raise self._failure(error) from error
+        elif over or not _is_passing(error):
+            raise self._failure(error) from error
+        return pause
+
+    def _failure(self, error: Exception) -> BackendError:
+        # An earlier try may have been done, whatever became of this one.
+        if self._lost is None:
+            return _refused(error, self._name)
+        if self._retry is Retry.READ:
+            return UnavailableError(f"{self._name}: no answer in time ({self._lost})")
+        return OutcomeUnknownError(
+            f"{self._name}: it was sent and the answer was lost ({self._lost}); it may have been done"
+        )
 
 
 def needs_other_server(error: Exception) -> bool:
@@ -63,20 +89,24 @@ def needs_other_server(error: Exception) -> bool:
     return _code(error) in ("READONLY", "MASTERDOWN")
 
 
-def refused(error: Exception, operation: str) -> OxmqError:
-    """Return what a caller should see of an error that it is no use trying again."""
+def _pauses() -> Iterator[float]:
+    """Return the seconds to wait before each further try: doubling, drawn with full jitter, at most one second."""
+    ceiling = 0.01
+    while True:
+        yield random.uniform(0, ceiling)
+        ceiling = min(ceiling * 2, 1.0)
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, NotSentError) or _code(error) in _PASSING
+
+
+def _refused(error: Exception, operation: str) -> BackendError:
     if isinstance(error, NotSentError):
         return UnavailableError(f"{operation}: {error}")
     if isinstance(error, AuthenticationError | NoPermissionError) or _code(error) in _REFUSING + _PASSING:
         return UnavailableError(f"{operation}: the server refused it: {error}")
     return BackendError(f"{operation}: {error}")
-
-
-def lost(retry: Retry, operation: str, cause: object) -> BackendError:
-    """Return what a caller should see when the answer was lost and it was not to be repeated, or not in time."""
-    if retry is Retry.READ:
-        return UnavailableError(f"{operation}: no answer in time ({cause})")
-    return OutcomeUnknownError(f"{operation}: it was sent and the answer was lost ({cause}); it may have been done")
 
 
 def _code(error: Exception) -> str:

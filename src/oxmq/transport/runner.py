@@ -6,34 +6,28 @@ Calls that may travel together, such as the adds of one turn of the loop, become
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import Any, TypeVar
 
 from oxmq.clock import Clock, SystemClock
 from oxmq.errors import BackendError
 from oxmq.ops.call import MAX_ROWS, Call, Reply, Word
-from oxmq.scripts import Retry, Script
+from oxmq.scripts import Script
 from oxmq.transport.channel import Channel
 from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
 from oxmq.transport.faults import (
+    Attempts,
     NoScriptError,
     NotSentError,
     ReplyLostError,
     ResponseError,
-    is_passing,
-    lost,
     needs_other_server,
-    pauses,
-    refused,
 )
-
-if TYPE_CHECKING:
-    from redis.asyncio.connection import AbstractConnection
+from oxmq.transport.wire import AsyncWire, clock_reading
 
 T = TypeVar("T")
 
-_Gathered = tuple[Call[object], "asyncio.Future[object]"]
+_Gathered = tuple[Call[Any], "asyncio.Future[Any]"]
 
 
 class AsyncRunner:
@@ -74,30 +68,16 @@ class AsyncRunner:
         if channel is not None:
             await channel.close()
 
-    async def _reply(self, call: Call[T], tail: Sequence[Word]) -> Reply:
-        deadline = time.monotonic() + self._timeout
-        was_lost: ReplyLostError | None = None
-        for pause in pauses():
+    async def _reply(self, call: Call[Any], tail: Sequence[Word]) -> Reply:
+        attempts = Attempts(call.name, call.retry, self._timeout)
+        while True:
             try:
                 return await self._send(call.script, call.words, tail)
-            except ReplyLostError as error:
-                was_lost = error
-                if call.retry not in (Retry.READ, Retry.SAFE):
-                    raise lost(call.retry, call.name, error) from error
-            except (NotSentError, ResponseError) as error:
+            except (NotSentError, ReplyLostError, ResponseError) as error:
                 if needs_other_server(error):
                     self._open_channel().drop(str(error))
-                if not is_passing(error) or time.monotonic() + pause > deadline:
-                    raise self._failure(call, error, was_lost) from error
-            if was_lost and time.monotonic() + pause > deadline:
-                raise lost(call.retry, call.name, was_lost) from was_lost
+                pause = attempts.pause_after(error)
             await asyncio.sleep(pause)
-        raise AssertionError("pauses never end")
-
-    @staticmethod
-    def _failure(call: Call[T], error: Exception, was_lost: ReplyLostError | None) -> Exception:
-        # An earlier try may have been done, whatever became of this one.
-        return lost(call.retry, call.name, was_lost) if was_lost else refused(error, call.name)
 
     async def _send(self, script: Script | None, words: Sequence[Word], tail: Sequence[Word]) -> Reply:
         channel = self._open_channel()
@@ -112,14 +92,14 @@ class AsyncRunner:
 
     async def _run_with_others(self, call: Call[T]) -> T:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[object] = loop.create_future()
+        future: asyncio.Future[T] = loop.create_future()
         key = (call.script, call.words, call.retry)
         batch = self._gathered.get(key)
         if batch is None:
             batch = self._gathered[key] = []
             loop.call_soon(self._send_gathered, key)
         batch.append((call, future))
-        return await future  # type: ignore[return-value]  # the future of a Call[T] is given a T
+        return await future
 
     def _send_gathered(self, key: object) -> None:
         batch = self._gathered.pop(key)
@@ -151,12 +131,10 @@ class AsyncRunner:
             self._channel = Channel(self.endpoint, self._greet, self._timeout)
         return self._channel
 
-    async def _greet(self, connection: AbstractConnection) -> None:
-        before = time.time()
-        await connection.send_command("TIME")
-        seconds, micros = await connection.read_response(disable_decoding=True)
-        middle = (before + time.time()) / 2
-        self._clock.follow(round((int(seconds) + int(micros) / 1e6 - middle) * 1000))
+    async def _greet(self, connection: AsyncWire) -> None:
+        offset_ms = clock_reading()
+        await connection.send_packed_command(connection.pack_command("TIME"))
+        self._clock.follow(offset_ms(await connection.read_response(disable_decoding=True)))
 
 
 def _chunks(batch: Sequence[_Gathered]) -> list[list[_Gathered]]:
@@ -171,7 +149,7 @@ def _chunks(batch: Sequence[_Gathered]) -> list[list[_Gathered]]:
     return chunks
 
 
-def _settle(future: asyncio.Future[object], call: Call[object], reply: Reply) -> None:
+def _settle(future: asyncio.Future[Any], call: Call[Any], reply: Reply) -> None:
     if future.done():
         return
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from oxmq.errors import UnavailableError
 from oxmq.ops.call import Reply, Word
@@ -24,9 +23,7 @@ from oxmq.transport.entries import (
     read_newest_id,
 )
 from oxmq.transport.faults import RedisError
-
-if TYPE_CHECKING:
-    from redis.asyncio.connection import AbstractConnection
+from oxmq.transport.wire import AsyncWire
 
 #: How long after the end of a wait its answer may still come, in seconds.
 _MARGIN = 2.0
@@ -43,7 +40,7 @@ class BlockingConnection:
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:
         self._endpoint = endpoint
         self._client_name = client_name or None
-        self._connection: AbstractConnection | None = None
+        self._connection: AsyncWire | None = None
 
     async def ask(self, words: Sequence[Word], block: float) -> Reply:
         """Send a command that blocks for at most `block` seconds, and return its reply.
@@ -58,7 +55,7 @@ class BlockingConnection:
                 return await connection.read_response(disable_decoding=True)
         except (RedisError, OSError, TimeoutError) as error:
             await self.close()
-            raise UnavailableError(f"{words[0]}: {error or 'no answer in time'}") from error
+            raise UnavailableError(f"{words[0]!s}: {error or 'no answer in time'}") from error
         except BaseException:
             # Cancelled while waiting: the answer would be taken for the next question's.
             await self.close()
@@ -71,10 +68,10 @@ class BlockingConnection:
             with contextlib.suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
 
-    async def _open(self) -> AbstractConnection:
+    async def _open(self) -> AsyncWire:
         if self._endpoint.is_embedded:
             await asyncio.to_thread(self._endpoint.prepare)
-        connection = self._endpoint.connection(self._client_name)
+        connection = self._endpoint.async_wire(self._client_name)
         self._connection = connection
         async with asyncio.timeout(CONNECT_TIMEOUT):
             await connection.connect()

@@ -7,23 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import TypeVar
 
-import redis
-
 from oxmq.clock import Clock, SystemClock
 from oxmq.ops.call import Call, Reply, Word
-from oxmq.scripts import Retry, Script
-from oxmq.transport.connect import Endpoint
-from oxmq.transport.faults import (
-    NoScriptError,
-    NotSentError,
-    RedisError,
-    ReplyLostError,
-    ResponseError,
-    is_passing,
-    lost,
-    pauses,
-    refused,
-)
+from oxmq.scripts import Script
+from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
+from oxmq.transport.faults import Attempts, NoScriptError, NotSentError, RedisError, ReplyLostError, ResponseError
+from oxmq.transport.wire import SyncWires, clock_reading
 
 T = TypeVar("T")
 
@@ -33,15 +22,15 @@ class SyncRunner:
 
     Args:
         endpoint: where the server is.
-        clock: told how far the server's clock is ahead, once.
+        clock: told how far the server's clock is ahead, whenever connections are made anew.
         timeout: how long a call may take in all, in seconds.
     """
 
-    def __init__(self, endpoint: Endpoint, clock: Clock | None = None, timeout: float = 5.0) -> None:
+    def __init__(self, endpoint: Endpoint, clock: Clock | None = None, timeout: float = COMMAND_TIMEOUT) -> None:
         self.endpoint = endpoint
         self._clock = clock or SystemClock()
         self._timeout = timeout
-        self._pool: redis.ConnectionPool | None = None
+        self._wires: SyncWires | None = None
         self._opening = threading.Lock()
 
     def run(self, call: Call[T]) -> T:
@@ -52,32 +41,19 @@ class SyncRunner:
             OutcomeUnknownError: it may have been done.
             JobError: the script refused it.
         """
-        return call.decode(self._reply(call))
+        attempts = Attempts(call.name, call.retry, self._timeout)
+        while True:
+            try:
+                return call.decode(self._send(call.script, call.words, call.tail))
+            except (NotSentError, ReplyLostError, ResponseError) as error:
+                pause = attempts.pause_after(error)
+            time.sleep(pause)
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.disconnect()
-
-    def _reply(self, call: Call[T]) -> Reply:
-        deadline = time.monotonic() + self._timeout
-        was_lost: ReplyLostError | None = None
-        for pause in pauses():
-            try:
-                return self._send(call.script, call.words, call.tail)
-            except ReplyLostError as error:
-                was_lost = error
-                if call.retry not in (Retry.READ, Retry.SAFE):
-                    raise lost(call.retry, call.name, error) from error
-            except (NotSentError, ResponseError) as error:
-                if not is_passing(error) or time.monotonic() + pause > deadline:
-                    cause = lost(call.retry, call.name, was_lost) if was_lost else refused(error, call.name)
-                    raise cause from error
-            if was_lost and time.monotonic() + pause > deadline:
-                raise lost(call.retry, call.name, was_lost) from was_lost
-            time.sleep(pause)
-        raise AssertionError("pauses never end")
+        wires, self._wires = self._wires, None
+        if wires is not None:
+            wires.disconnect()
 
     def _send(self, script: Script | None, words: Sequence[Word], tail: Sequence[Word]) -> Reply:
         if script is None:
@@ -90,46 +66,45 @@ class SyncRunner:
             return self._exchange(("EVALSHA", script.sha, *words, *tail))
 
     def _exchange(self, words: Sequence[Word]) -> Reply:
-        try:
-            pool = self._open_pool()
-            connection = pool.get_connection()
-        except (RedisError, OSError) as error:
-            self._pool = None
-            raise NotSentError(f"cannot connect to {self.endpoint.address}: {error}") from error
-        try:
-            connection.send_command(*words)
-            return connection.read_response(disable_decoding=True)
-        except ResponseError:
-            raise
-        except (RedisError, OSError) as error:
-            connection.disconnect()
-            raise ReplyLostError(str(error)) from error
-        except BaseException:
-            # Interrupted in the middle: what comes next on it would be the answer to this.
-            connection.disconnect()
-            raise
-        finally:
-            pool.release(connection)
+        return exchange(self._open(), words, self._timeout)
 
-    def _open_pool(self) -> redis.ConnectionPool:
+    def _open(self) -> SyncWires:
         with self._opening:
-            if self._pool is None:
-                self.endpoint.prepare()
-                self._pool = self.endpoint.pool()
-                self._follow_server_clock(self._pool)
-            return self._pool
+            if self._wires is None:
+                try:
+                    self.endpoint.prepare()
+                    wires = self.endpoint.sync_wires()
+                    offset_ms = clock_reading()
+                    self._clock.follow(offset_ms(exchange(wires, ("TIME",), self._timeout)))
+                except ReplyLostError as error:
+                    raise NotSentError(str(error)) from error
+                self._wires = wires
+            return self._wires
 
-    def _follow_server_clock(self, pool: redis.ConnectionPool) -> None:
-        connection = pool.get_connection()
-        try:
-            before = time.time()
-            connection.send_command("TIME")
-            seconds, micros = connection.read_response(disable_decoding=True)
-            middle = (before + time.time()) / 2
-            self._clock.follow(round((int(seconds) + int(micros) / 1e6 - middle) * 1000))
-        except BaseException:
-            connection.disconnect()
-            self._pool = None
-            raise
-        finally:
-            pool.release(connection)
+
+def exchange(wires: SyncWires, words: Sequence[Word], timeout: float) -> Reply:
+    """Send one command and return its reply, on a connection that is dropped at the first doubt.
+
+    Raises:
+        NotSentError: no connection could be made.
+        ReplyLostError: the command left, and no reply came within `timeout` seconds.
+        ResponseError: the server answered with an error.
+    """
+    try:
+        wire = wires.get_connection()
+    except (RedisError, OSError) as error:
+        raise NotSentError(f"cannot connect: {error}") from error
+    try:
+        wire.send_command(*words)
+        return wire.read_response(disable_decoding=True, timeout=timeout)
+    except ResponseError:
+        raise
+    except (RedisError, OSError) as error:
+        wire.disconnect()
+        raise ReplyLostError(str(error)) from error
+    except BaseException:
+        # Interrupted in the middle: what comes next on it would be the answer to this.
+        wire.disconnect()
+        raise
+    finally:
+        wires.release(wire)

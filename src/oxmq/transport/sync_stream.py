@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Sequence
-
-import redis
 
 from oxmq.errors import UnavailableError
 from oxmq.ops.call import Reply, Word
 from oxmq.records import Event
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.entries import events_question, newest_question, read_entries, read_newest_id
-from oxmq.transport.faults import RedisError
+from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError
+from oxmq.transport.sync_runner import exchange
+from oxmq.transport.wire import SyncWires
 
 #: How long after the end of a wait its answer may still come, in seconds.
 _MARGIN = 2.0
@@ -30,7 +29,7 @@ class BlockingConnection:
     def __init__(self, endpoint: Endpoint, client_name: str) -> None:
         self._endpoint = endpoint
         self._client_name = client_name or None
-        self._pool: redis.ConnectionPool | None = None
+        self._wires: SyncWires | None = None
 
     def ask(self, words: Sequence[Word], block: float) -> Reply:
         """Send a command that blocks for at most `block` seconds, and return its reply.
@@ -39,35 +38,20 @@ class BlockingConnection:
             UnavailableError: no answer came in time, or the connection broke; the connection is dropped.
         """
         try:
-            pool = self._pool or self._open()
-            connection = pool.get_connection()
-        except (RedisError, OSError) as error:
-            self.close()
-            raise UnavailableError(f"{words[0]}: {error}") from error
-        try:
-            connection.send_command(*words)
-            return connection.read_response(disable_decoding=True, timeout=block + _MARGIN)
-        except (RedisError, OSError) as error:
-            connection.disconnect()
-            raise UnavailableError(f"{words[0]}: {error}") from error
-        except BaseException:
-            # Interrupted while waiting: the answer would be taken for the next question's.
-            connection.disconnect()
-            raise
-        finally:
-            pool.release(connection)
+            return exchange(self._wires or self._open(), words, block + _MARGIN)
+        except (NotSentError, ReplyLostError, RedisError) as error:
+            raise UnavailableError(f"{words[0]!s}: {error}") from error
 
     def close(self) -> None:
         """Drop the connection."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            with contextlib.suppress(RedisError, OSError):
-                pool.disconnect()
+        wires, self._wires = self._wires, None
+        if wires is not None:
+            wires.disconnect()
 
-    def _open(self) -> redis.ConnectionPool:
+    def _open(self) -> SyncWires:
         self._endpoint.prepare()
-        self._pool = self._endpoint.pool(self._client_name)
-        return self._pool
+        self._wires = self._endpoint.sync_wires(self._client_name)
+        return self._wires
 
 
 def read_events(connection: BlockingConnection, key: str, after: str, block: float) -> list[Event]:

@@ -44,7 +44,7 @@ class Fetcher(Service):
             await self._connection.close()
 
     async def _wait_for_work(self) -> None:
-        due = self._exchange.next_due_ms
+        due: float | None = self._exchange.next_due_ms
         while (block := self._seconds_to_block(due)) > 0:
             try:
                 marked = await wait_for_marker(self._connection, self._marker_key, block)

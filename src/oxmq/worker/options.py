@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from oxmq.durations import Duration, milliseconds
 from oxmq.errors import ConfigurationError
-from oxmq.options import Keep, KeepOption, RateLimit
+from oxmq.options import Keep, KeepOption, RateLimit, check_whole
 
 #: Completed jobs are kept for a day and at most 5,000 of them, where nobody says otherwise.
 KEEP_COMPLETED = Keep(count=5_000, age="24h")
@@ -47,10 +47,10 @@ def worker_options(
 ) -> WorkerOptions:
     """Return the options, or raise `ConfigurationError` naming the one that is not acceptable."""
     return WorkerOptions(
-        concurrency=_at_least(concurrency, "concurrency", 1),
+        concurrency=check_whole(concurrency, "concurrency", least=1),
         lock_ms=_positive(lock_duration, "lock_duration"),
         stalled_interval_ms=_positive(stalled_interval, "stalled_interval"),
-        max_stalled_count=_at_least(max_stalled_count, "max_stalled_count", 0),
+        max_stalled_count=check_whole(max_stalled_count, "max_stalled_count", least=0),
         drain_delay_ms=_positive(drain_delay, "drain_delay"),
         grace_ms=milliseconds(grace, "grace"),
         max_loop_block_ms=_positive(max_loop_block, "max_loop_block"),
@@ -60,12 +60,6 @@ def worker_options(
         keep_completed=_keep(remove_on_complete, "remove_on_complete"),
         keep_failed=_keep(remove_on_fail, "remove_on_fail"),
     )
-
-
-def _at_least(value: object, field: str, least: int) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigurationError(f"{field} must be a whole number from {least}, not {value!r}")
-    return value
 
 
 def _positive(value: Duration, field: str) -> int:
@@ -89,4 +83,4 @@ def _keep(value: object, field: str) -> Keep | None:
         return None
     if isinstance(value, Keep):
         return value
-    return Keep(count=0 if value is True else _at_least(value, field, 0))
+    return Keep(count=0 if value is True else check_whole(value, field, least=0))

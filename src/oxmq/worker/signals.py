@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextlib.contextmanager
-def stopping_on_signals(on_first: Callable[[], None], on_second: Callable[[], None]) -> Iterator[None]:
+def stopping_on_signals(on_first: Callable[[], None], on_second: Callable[[], None]) -> Generator[None, None, None]:
     """Call `on_first` at the first SIGTERM or SIGINT and `on_second` at each further one.
 
     Outside the main thread, where signals cannot be handled, this does nothing.

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import inspect
-import itertools
-import time
-import uuid
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self, cast
@@ -20,7 +16,7 @@ from oxmq.errors import ConfigurationError, WorkerClosedError
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.keys import DEFAULT_PREFIX
 from oxmq.ops import lifecycle, queues
-from oxmq.ops.lifecycle import Outcome, TakeTerms
+from oxmq.ops.lifecycle import TakeTerms
 from oxmq.ops.outcomes import BackoffStrategy, FinishRules
 from oxmq.options import KeepOption, RateLimit
 from oxmq.running import running_job
@@ -29,18 +25,11 @@ from oxmq.sync.job import Job as SyncJob
 from oxmq.transport.stream import BlockingConnection, wait_for_marker
 from oxmq.transport.sync_runner import SyncRunner
 from oxmq.worker.events import Callback, Listeners, WorkerEvent
-from oxmq.worker.exchange import Exchange
-from oxmq.worker.executor import STOP_GRACE, AsyncHandler, Executor
-from oxmq.worker.fetcher import Fetcher
-from oxmq.worker.health import WorkerHealth, verdict
-from oxmq.worker.lock_renewer import LockRenewer
+from oxmq.worker.executor import AsyncHandler
+from oxmq.worker.health import WorkerHealth
 from oxmq.worker.options import KEEP_COMPLETED, KEEP_FAILED, worker_options
-from oxmq.worker.pulse import Pulse
+from oxmq.worker.services import Services
 from oxmq.worker.signals import stopping_on_signals
-from oxmq.worker.stalled_checker import StalledChecker
-
-#: How long a closing worker waits for Redis to confirm the last outcomes, in seconds.
-_LAST_WORDS = 10.0
 
 Handler = Callable[..., Any]
 """``async def`` (gets a `Job`) or ``def`` (runs in a thread and gets an `oxmq.sync.Job`); its result is the job's."""
@@ -116,9 +105,7 @@ class Worker:
         self._listeners = Listeners()
         self._threads = ThreadExecutor()
         self._sync_context: SyncQueueContext | None = None
-        self._id = str(uuid.uuid4())
-        self._tokens = itertools.count()
-        self._services: _Services | None = None
+        self._services: Services | None = None
         self._closing: asyncio.Task[None] | None = None
         self._hand_back_now = asyncio.Event()
         self._closed = asyncio.Event()
@@ -166,7 +153,7 @@ class Worker:
         if self._closing is not None:
             raise WorkerClosedError(f"the worker of queue {self.queue_name!r} is closed")
         if self._services is None:
-            self._services = _Services(self)
+            self._services = Services(self._context, self._options, self._handler(), self._listeners)
             self._services.start()
 
     def request_close(self) -> None:
@@ -233,13 +220,13 @@ class Worker:
                 queue=self.queue_name, healthy=False, reason="not started", running=0,
                 concurrency=self._options.concurrency, unconfirmed=0, since_cycle=0.0, since_renewal=0.0, abandoned=0,
             )  # fmt: skip
-        return services.health()
+        return services.health(self._threads.given_up)
 
     async def _take_one(self, token: str) -> Job[Any] | None:
         context = self._context
         call = lifecycle.take(context.keys, context.clock.now_ms(), 1, token, context.terms)
         taken = await context.runner.run(call)
-        return next((Job(context, record, token) for record in taken.jobs), None)
+        return next((Job[Any](context, record, token) for record in taken.jobs), None)
 
     async def _close(self, grace: float, *, force: bool = False) -> None:
         if self._services is not None:
@@ -272,94 +259,3 @@ class Worker:
             runner = SyncRunner(self._context.runner.endpoint, self._context.clock)
             self._sync_context = SyncQueueContext(runner, self._context.keys, self._context.clock)
         return SyncJob(self._sync_context, job.record, job.token)
-
-
-class _Services:
-    """Hold the running parts of a worker."""
-
-    def __init__(self, worker: Worker) -> None:
-        context, options = worker.context, worker._options
-        keys, clock, runner = context.keys, context.clock, context.runner
-        loop = asyncio.get_running_loop()
-        self._options = options
-        self._worker = worker
-        self._listeners = worker._listeners
-
-        def in_loop(event: str) -> Callable[[Any], None]:
-            return lambda detail: loop.call_soon_threadsafe(self._tell, event, detail)
-
-        self.renewer = LockRenewer(
-            SyncRunner(runner.endpoint, clock, min(5.0, options.lock_ms / 4000)),
-            keys,
-            options.lock_ms,
-            in_loop("lock_lost"),
-            in_loop("error"),
-            options.max_loop_block_ms / 1000,
-        )
-        self.executor = Executor(context, worker._handler(), self.renewer, self._listeners, self._report)
-        self.exchange = Exchange(
-            runner, keys, clock, context.terms, options.concurrency,
-            lambda: f"{worker._id}:{next(worker._tokens)}", self.executor,
-        )  # fmt: skip
-        name = f"{keys.prefix}:{base64.b64encode(keys.name.encode()).decode()}"
-        marker = BlockingConnection(runner.endpoint, f"{name}:w:{options.name}" if options.name else name)
-        self.fetcher = Fetcher(self.exchange, marker, keys.of("marker"), clock, options.drain_delay_ms / 1000)
-        self.stalled = StalledChecker(
-            runner, keys, clock, options.stalled_interval_ms, options.max_stalled_count,
-            lambda ids: self._tell("stalled", ids), self.executor.report_error,
-        )  # fmt: skip
-        self.pulse = Pulse(self.renewer)
-
-    def start(self) -> None:
-        self.renewer.start()
-        for service in (self.pulse, self.stalled, self.fetcher):
-            service.start()
-        self.exchange.take()
-
-    async def stop(self, grace: float, hand_back_now: asyncio.Event, *, force: bool) -> None:
-        self.exchange.stop_taking()
-        await self.fetcher.stop()
-        await self.stalled.stop()
-        if not force:
-            await _first_of(grace, self.executor.idle, hand_back_now)
-            self.executor.stop_all()
-            await _first_of(STOP_GRACE, self.executor.idle)
-            self.executor.give_up_all()
-            await _first_of(_LAST_WORDS, self.exchange.settled)
-        await self.exchange.close()
-        await self.pulse.stop()
-        await asyncio.to_thread(self.renewer.stop)
-
-    def health(self) -> WorkerHealth:
-        now = time.monotonic()
-        since_cycle = now - max(self.exchange.last_cycle, self.fetcher.last_wait)
-        since_renewal = now - self.renewer.last_renewal
-        reason = verdict(
-            since_cycle, 2 * self._options.drain_delay_ms / 1000 + 10, since_renewal, self._options.lock_ms / 1000
-        )
-        return WorkerHealth(
-            queue=self._worker.queue_name,
-            healthy=not reason,
-            reason=reason,
-            running=self.executor.running,
-            concurrency=self._options.concurrency,
-            unconfirmed=self.exchange.unconfirmed,
-            since_cycle=since_cycle,
-            since_renewal=since_renewal,
-            abandoned=self.executor.abandoned + self._worker._threads.given_up,
-        )
-
-    def _report(self, outcome: Outcome) -> None:
-        self.exchange.report(outcome)
-
-    def _tell(self, event: str, detail: Any) -> None:  # noqa: ANN401 - ids, or an error
-        for item in detail if isinstance(detail, list) else [detail]:
-            self._listeners.tell(event, item)
-
-
-async def _first_of(seconds: float, *events: asyncio.Event) -> None:
-    """Wait until one of the events is set, at most so many seconds."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()

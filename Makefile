@@ -1,0 +1,58 @@
+# Everything that a fresh machine needs is set up by the targets themselves: Python 3.11 or later is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test faults check format bench twins clean
+
+help: ## say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/demo.stamp ## see it run (ARGS=--once: and exit)
+	$(BIN)/oxmq demo $(ARGS)
+
+test: $(VENV)/tests.stamp ## run every test (ARGS="-k word": some)
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/dev.stamp ## lint, types, layers, twins
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python tools/unasync.py --check
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: $(VENV)/dev.stamp ## lay out the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+twins: $(VENV)/dev.stamp ## write the blocking twins anew
+	$(BIN)/python tools/unasync.py
+
+bench: $(VENV)/demo.stamp ## measure, side by side with peers
+	$(BIN)/python -m bench.setup
+	$(BIN)/python -m bench $(ARGS)
+
+clean: ## remove what was set up
+	rm -rf $(VENV) .cache .oxmq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(VENV)/pip.stamp:
+	$(PYTHON) -c 'import sys; sys.exit("oxmq needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/demo.stamp: $(VENV)/pip.stamp pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[demo]"
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/demo.stamp
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py
+	$(BIN)/python tools/setup_node.py
+	$(BIN)/python tools/setup_redis.py
+	@touch $@

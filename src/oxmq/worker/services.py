@@ -1,0 +1,139 @@
+"""Hold the running parts of a worker: wire them together, start them, stop them in order."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from oxmq.client.context import QueueContext
+from oxmq.ops.lifecycle import Outcome
+from oxmq.transport.stream import BlockingConnection
+from oxmq.transport.sync_runner import SyncRunner
+from oxmq.worker.events import Listeners
+from oxmq.worker.exchange import Exchange
+from oxmq.worker.executor import STOP_GRACE, AsyncHandler, Executor
+from oxmq.worker.fetcher import Fetcher
+from oxmq.worker.health import WorkerHealth, verdict
+from oxmq.worker.lock_renewer import LockRenewer
+from oxmq.worker.options import WorkerOptions
+from oxmq.worker.pulse import Pulse
+from oxmq.worker.stalled_checker import StalledChecker
+
+#: How long a closing worker waits for Redis to confirm the last outcomes, in seconds.
+_LAST_WORDS = 10.0
+
+
+class Services:
+    """Run the parts of one worker. Made and used on the event loop."""
+
+    def __init__(
+        self, context: QueueContext, options: WorkerOptions, handler: AsyncHandler, listeners: Listeners
+    ) -> None:
+        keys, clock, runner = context.keys, context.clock, context.runner
+        self._queue = keys.name
+        self._options = options
+        self._listeners = listeners
+        self._renewer = LockRenewer(
+            SyncRunner(runner.endpoint, clock, min(5.0, options.lock_ms / 4000)),
+            keys,
+            options.lock_ms,
+            on_lost=self._in_loop(self._tell_lost),
+            on_error=self._in_loop(lambda error: listeners.tell("error", error)),
+            max_silence=options.max_loop_block_ms / 1000,
+        )
+        self._executor = Executor(context, handler, self._renewer, listeners, self._report)
+        self._exchange = Exchange(
+            runner, keys, clock, context.terms, options.concurrency, _token_maker(), self._executor
+        )
+        name = f"{keys.prefix}:{base64.b64encode(keys.name.encode()).decode()}"
+        marker = BlockingConnection(runner.endpoint, f"{name}:w:{options.name}" if options.name else name)
+        self._fetcher = Fetcher(self._exchange, marker, keys.of("marker"), clock, options.drain_delay_ms / 1000)
+        self._stalled = StalledChecker(
+            runner,
+            keys,
+            clock,
+            options.stalled_interval_ms,
+            options.max_stalled_count,
+            on_stalled=self._tell_stalled,
+            on_error=self._executor.report_error,
+        )
+        self._pulse = Pulse(self._renewer)
+
+    def start(self) -> None:
+        """Start every part, and take the first jobs."""
+        self._renewer.start()
+        for service in (self._pulse, self._stalled, self._fetcher):
+            service.start()
+        self._exchange.take()
+
+    async def stop(self, grace: float, hand_back_now: asyncio.Event, *, force: bool) -> None:
+        """Stop in order: no new jobs; the running ones end or are handed back; the last outcomes are confirmed."""
+        self._exchange.stop_taking()
+        await self._fetcher.stop()
+        await self._stalled.stop()
+        if not force:
+            await _first_of(grace, self._executor.idle, hand_back_now)
+            self._executor.stop_all()
+            await _first_of(STOP_GRACE, self._executor.idle)
+            self._executor.give_up_all()
+            await _first_of(_LAST_WORDS, self._exchange.settled)
+        await self._exchange.close()
+        await self._pulse.stop()
+        await asyncio.to_thread(self._renewer.stop)
+
+    def health(self, abandoned_threads: int) -> WorkerHealth:
+        """Return how the worker is."""
+        now = time.monotonic()
+        since_cycle = now - max(self._exchange.last_cycle, self._fetcher.last_wait)
+        since_renewal = now - self._renewer.last_renewal
+        cycle_limit = 2 * self._options.drain_delay_ms / 1000 + 10
+        reason = verdict(since_cycle, cycle_limit, since_renewal, self._options.lock_ms / 1000)
+        return WorkerHealth(
+            queue=self._queue,
+            healthy=not reason,
+            reason=reason,
+            running=self._executor.running,
+            concurrency=self._options.concurrency,
+            unconfirmed=self._exchange.unconfirmed,
+            since_cycle=since_cycle,
+            since_renewal=since_renewal,
+            abandoned=self._executor.abandoned + abandoned_threads,
+        )
+
+    def _report(self, outcome: Outcome) -> None:
+        self._exchange.report(outcome)
+
+    def _tell_lost(self, job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            self._listeners.tell("lock_lost", job_id)
+
+    def _tell_stalled(self, job_ids: list[str]) -> None:
+        for job_id in job_ids:
+            self._listeners.tell("stalled", job_id)
+
+    @staticmethod
+    def _in_loop(callback: Callable[[Any], None]) -> Callable[[Any], None]:
+        loop = asyncio.get_running_loop()
+
+        def call(detail: object) -> None:
+            loop.call_soon_threadsafe(callback, detail)
+
+        return call
+
+
+def _token_maker() -> Callable[[], str]:
+    worker_id, numbers = uuid.uuid4(), itertools.count()
+    return lambda: f"{worker_id}:{next(numbers)}"
+
+
+async def _first_of(seconds: float, *events: asyncio.Event) -> None:
+    """Wait until one of the events is set, at most so many seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
