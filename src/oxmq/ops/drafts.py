@@ -19,9 +19,6 @@ from oxmq.options import NO_OPTIONS, JobOptions, job_options
 IdKind = Literal["uuid", "counter"]
 """``"uuid"``: made by the client, so that an add can be repeated; ``"counter"``: BullMQ's whole numbers."""
 
-#: How many texts of options to remember: adds of one kind share them.
-_REMEMBERED = 256
-
 
 class JobDrafter:
     """Draft the jobs of one queue.
@@ -40,7 +37,6 @@ class JobDrafter:
         self._clock = clock
         self._defaults = defaults or NO_OPTIONS
         self._make_id: Callable[[int], str] = uuid7 if ids == "uuid" else lambda _: ""
-        self._texts: dict[JobOptions, bytes] = {}
 
     def draft(self, name: str, data: object, given: Mapping[str, Any] | JobOptions) -> NewJob:
         """Return the job to add.
@@ -64,17 +60,9 @@ class JobDrafter:
             id=self._make_id(now) if isinstance(options.job_id, UnsetType) else options.job_id,
             name=name,
             data=data,
-            opts=self._encode(options),
+            opts=encode_json(wire, "options"),
             timestamp=now if isinstance(wire.timestamp, UnsetType) else int(wire.timestamp),
             delay=0 if isinstance(options.delay, UnsetType) else milliseconds(options.delay, "delay"),
             priority=0 if isinstance(options.priority, UnsetType) else options.priority,
             next_up=options.lifo is True,
         )
-
-    def _encode(self, options: JobOptions) -> bytes:
-        text = self._texts.get(options)
-        if text is None:
-            if len(self._texts) >= _REMEMBERED:
-                self._texts.clear()
-            text = self._texts[options] = encode_json(wire_options(options), "options")
-        return text

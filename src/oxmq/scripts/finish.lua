@@ -157,13 +157,16 @@ end
 
 local APPLY = { completed = finish, failed = finish, retry = put_back, release = put_back, delay = put_off, postpone = put_off }
 
-local codes, held_back = {}, false
+-- What follows is done for the runs that were accepted: a call that was refused altogether takes nothing either.
+local codes, held_back, accepted, ended = {}, false, false, false
 if ending then redis.call("XTRIM", base .. "events", "MAXLEN", "~", max) end
 if retrying then promote_due(base, now_ms) end
 for row, run in ipairs(runs) do
   local job = redis.call("HMGET", base .. run.id, "name", "atm", "priority", "parentKey", "parent", "deid", "attemptsMade")
   codes[row] = refusal(run, locks[row], job) or 0
   if codes[row] == 0 then
+    accepted = true
+    ended = ended or run.outcome == "completed" or run.outcome == "failed"
     APPLY[run.outcome](run, job)
     held_back = held_back or run.outcome == "delay" or run.outcome == "postpone"
   end
@@ -179,14 +182,14 @@ for _, run in pairs(sweeps) do
   sweep(base .. run.outcome, base, now_ms, run.keep_count, run.keep_age, run.keep_limit)
 end
 if made_ready then wake(base) end
-if held_back then mark_next_due(base) end
 
-local limited, due, jobs = 0, "-1", {}
-if tonumber(ARGV[2]) > 0 then
-  limited, due, jobs = take(base, now, tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
+local limited, due, jobs, closed = 0, "-1", {}, false
+if tonumber(ARGV[2]) > 0 and accepted then
+  limited, due, jobs, closed = take(base, now, tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7])
 end
-local quiet = #jobs == 0 and limited == 0 and due == "-1"
-if ending and quiet and redis.call("EXISTS", base .. "wait", base .. "active", base .. "prioritized") == 0 then
+if held_back and #jobs == 0 then mark_next_due(base) end
+local quiet = not closed and #jobs == 0 and limited == 0 and due == "-1"
+if ended and quiet and redis.call("EXISTS", base .. "wait", base .. "active", base .. "prioritized") == 0 then
   emit(base, "drained")
 end
 return { codes, limited, due, jobs }

@@ -56,8 +56,14 @@ class Channel:
         """
         connection = self._connection or await self._connect()
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        self._outbox.append((connection.pack_command(*words), future))
-        self._outgoing.set()
+        packed = connection.pack_command(*words)
+        if self._waiting or self._outbox:
+            self._outbox.append((packed, future))
+            self._outgoing.set()
+        else:
+            # Nothing to travel with: it leaves at once.
+            self._expect(future)
+            await self._put_on_wire(connection, packed)
         return await future
 
     def drop(self, reason: str = "dropped") -> None:
@@ -96,18 +102,25 @@ class Channel:
         return connection
 
     async def _write(self, connection: AsyncWire) -> None:
-        loop = asyncio.get_running_loop()
         while connection is self._connection:
             await self._outgoing.wait()
             self._outgoing.clear()
             outbox, self._outbox = self._outbox, []
-            now = loop.time()
-            self._waiting.extend((future, now) for _, future in outbox)
-            self._watch = self._watch or loop.call_later(self._timeout, self._check_deadline)
-            try:
-                await connection.send_packed_command([part for packed, _ in outbox for part in packed])
-            except (RedisError, OSError) as error:
-                self._fail(error, connection)
+            for _, future in outbox:
+                self._expect(future)
+            await self._put_on_wire(connection, [part for packed, _ in outbox for part in packed])
+
+    def _expect(self, future: asyncio.Future[Reply]) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting.append((future, loop.time()))
+        if self._watch is None:
+            self._watch = loop.call_later(self._timeout, self._check_deadline)
+
+    async def _put_on_wire(self, connection: AsyncWire, packed: Sequence[bytes]) -> None:
+        try:
+            await connection.send_packed_command(packed)
+        except (RedisError, OSError) as error:
+            self._fail(error, connection)
 
     async def _read(self, connection: AsyncWire) -> None:
         while connection is self._connection:

@@ -30,6 +30,10 @@ T = TypeVar("T")
 _Gathered = tuple[Call[Any], "asyncio.Future[Any]"]
 
 
+class _Alone:
+    """Tell a caller that nobody travels with it."""
+
+
 class AsyncRunner:
     """Run calls against one server.
 
@@ -92,17 +96,24 @@ class AsyncRunner:
 
     async def _run_with_others(self, call: Call[T]) -> T:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
+        future: asyncio.Future[Any] = loop.create_future()
         key = (call.script, call.words, call.retry)
         batch = self._gathered.get(key)
         if batch is None:
             batch = self._gathered[key] = []
             loop.call_soon(self._send_gathered, key)
         batch.append((call, future))
-        return await future
+        result: T | _Alone = await future
+        if isinstance(result, _Alone):
+            return call.decode(await self._reply(call, call.tail))
+        return result
 
     def _send_gathered(self, key: object) -> None:
-        batch = self._gathered.pop(key)
+        batch = [item for item in self._gathered.pop(key) if not item[1].done()]
+        if len(batch) == 1:
+            # Nobody to travel with: its caller sends it itself.
+            batch[0][1].set_result(_Alone())
+            return
         for calls in _chunks(batch):
             task = asyncio.get_running_loop().create_task(self._run_batch(calls))
             self._sending.add(task)

@@ -20,7 +20,7 @@ from oxmq.errors import BackendError, OutcomeUnknownError, OxmqError, Unavailabl
 from oxmq.keys import QueueKeys
 from oxmq.ops import jobs, lifecycle
 from oxmq.ops.lifecycle import Finished, Outcome, TakeTerms
-from oxmq.records import JobRecord, Taken
+from oxmq.records import JobRecord
 from oxmq.transport.runner import AsyncRunner
 
 #: How many jobs one call ends or takes at most: it bounds how long the script runs, to about 5 ms.
@@ -188,7 +188,7 @@ class Exchange:
         else:
             self.last_cycle = time.monotonic()
             self.free += count - len(finished.taken.jobs)
-            self._note(finished.taken, count)
+            self._note(finished, count)
             # In this order: a job that is to be tried again may be among those taken.
             await self._settle(batch, finished.refusals)
             if finished.taken.jobs:
@@ -201,7 +201,11 @@ class Exchange:
             return await self._runner.run(lifecycle.finish(self._keys, now, outcomes, count, token, self._terms))
         return Finished([], await self._runner.run(lifecycle.take(self._keys, now, count, token, self._terms)))
 
-    def _note(self, taken: Taken, count: int) -> None:
+    def _note(self, finished: Finished, count: int) -> None:
+        taken = finished.taken
+        if finished.refusals and all(finished.refusals):
+            # Such a call takes no jobs either.
+            self._may_find = True
         if taken.limited_ms:
             self._sleep(min(taken.limited_ms / 1000, _MAX_LIMITED))
             self._may_find = True

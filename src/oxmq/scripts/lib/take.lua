@@ -60,16 +60,16 @@ local function count_starts(base, jobs, window_ms)
 end
 
 -- Returns: the ms for which a rate limit holds the queue (0: none), the ms when the next delayed job is due
--- (-1: none, or not asked because jobs were found), and the jobs.
+-- (-1: none, or not asked because jobs were found), the jobs, and whether the queue is closed (paused, or full).
 local function take(base, now, count, token, lock_ms, limit_max, limit_ms, worker)
   local meta = redis.call("HMGET", base .. "meta", "paused", "concurrency", "max", "duration")
   promote_due(base, tonumber(now))
   local max = tonumber(meta[3] or limit_max)
   local wanted, limited = allowed(base, count, max)
   if limited > 0 then return limited, "-1", {} end
-  if meta[1] then return 0, "-1", {} end
+  if meta[1] then return 0, "-1", {}, true end
   if meta[2] then wanted = math.min(wanted, tonumber(meta[2]) - redis.call("LLEN", base .. "active")) end
-  if wanted <= 0 then return 0, "-1", {} end
+  if wanted <= 0 then return 0, "-1", {}, true end
 
   local jobs, live = {}, {}
   local ids = pop_ready(base, wanted)
