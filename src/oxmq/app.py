@@ -16,7 +16,6 @@ from oxmq.clock import Clock, SystemClock
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.ops import jobs
-from oxmq.ops.call import MAX_ROWS
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, job_options
@@ -227,12 +226,8 @@ class Oxmq:
     async def _add_all(self, queue: str, batch: Sequence[tuple[TaskCall, NewJob]]) -> list[str]:
         keys = self._context(queue).keys
         drafts = [draft for _, draft in batch]
-        ids: list[str] = []
-        for start in range(0, len(drafts), MAX_ROWS):
-            chunk = jobs.add_bulk(keys, drafts[start : start + MAX_ROWS])
-            added = await self._runner.run(chunk)
-            ids += added
-        return ids
+        added = await self._runner.run_all(jobs.add_in_chunks(keys, drafts))
+        return [job_id for chunk in added for job_id in chunk]
 
     def _draft(self, call: TaskCall) -> NewJob:
         return self._drafter.draft(call.task.name, call.data, call.options.over(call.task.job_options))

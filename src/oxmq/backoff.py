@@ -10,6 +10,9 @@ from collections.abc import Callable
 
 from oxmq.options import Backoff
 
+#: No delay is longer than a century, however many attempts have doubled it: times must stay within the scores' range.
+_MAX_MS = 100 * 365 * 86_400_000
+
 
 def retry_delay_ms(backoff: Backoff | None, attempt: int, uniform: Callable[[], float] = random.random) -> int:
     """Return the milliseconds to wait after the failure of attempt number `attempt` (1 is the first).
@@ -18,7 +21,8 @@ def retry_delay_ms(backoff: Backoff | None, attempt: int, uniform: Callable[[], 
     """
     if backoff is None:
         return 0
-    full = backoff.delay_ms if backoff.type == "fixed" else round(2 ** (attempt - 1) * backoff.delay_ms)
+    doublings = 0 if backoff.type == "fixed" else min(attempt - 1, 64)
+    full = min(backoff.delay_ms << doublings, _MAX_MS)
     if not backoff.jitter:
-        return int(full)
+        return full
     return int(uniform() * full * backoff.jitter + full * (1 - backoff.jitter))

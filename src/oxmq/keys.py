@@ -50,12 +50,12 @@ class QueueKeys:
         return self.base + part
 
 
-def check_queue_name(name: str) -> str:
+def check_queue_name(name: object) -> str:
     """Return `name`, or raise `ConfigurationError` when no queue may be created under it.
 
     Queues of other names that a peer made can be read and worked all the same.
     """
-    if not _QUEUE_NAME.fullmatch(name):
+    if not isinstance(name, str) or not _QUEUE_NAME.fullmatch(name):
         raise ConfigurationError(f"queue name must be 1 to 128 of the characters A-Z a-z 0-9 . _ -, not {name!r}")
     return name
 

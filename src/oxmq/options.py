@@ -153,7 +153,7 @@ def job_options(given: Mapping[str, Any]) -> JobOptions:
         return JobOptions(**given) if given else NO_OPTIONS
     except TypeError:
         unknown = next(name for name in given if name not in JobOptions.__struct_fields__)
-        near = difflib.get_close_matches(unknown, JobOptions.__struct_fields__, n=1)
+        near = difflib.get_close_matches(str(unknown), JobOptions.__struct_fields__, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigurationError(f"unknown job option {unknown!r}{hint}") from None
 

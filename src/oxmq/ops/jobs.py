@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
 
 from oxmq.errors import job_error
 from oxmq.keys import QueueKeys
-from oxmq.ops.call import Call, Reply, Word, command, ignore, number, run_script, text, texts
+from oxmq.ops.call import MAX_ROWS, Call, Reply, Word, command, ignore, number, run_script, text, texts
 from oxmq.ops.hashes import read_hash
 from oxmq.records import JobRecord
 from oxmq.scripts import SCRIPTS, Retry
@@ -57,6 +57,11 @@ def add(keys: QueueKeys, job: NewJob) -> Call[str]:
 def add_bulk(keys: QueueKeys, jobs: Sequence[NewJob]) -> Call[list[str]]:
     """Add jobs in the order given; the result is their ids."""
     return _add(keys, jobs, texts)
+
+
+def add_in_chunks(keys: QueueKeys, jobs: Sequence[NewJob]) -> Iterator[Call[list[str]]]:
+    """Add any number of jobs, in calls that are each short enough not to hold up the server."""
+    return (add_bulk(keys, jobs[start : start + MAX_ROWS]) for start in range(0, len(jobs), MAX_ROWS))
 
 
 def get(keys: QueueKeys, job_id: str) -> Call[JobRecord | None]:

@@ -16,6 +16,8 @@ from oxmq.ops.lifecycle import Outcome
 from oxmq.options import Backoff, Keep, KeepOption
 from oxmq.records import JobRecord
 
+#: How much of a failure's reason is kept, in characters: its beginning.
+_MAX_REASON = 16_384
 #: How much of one stack trace is kept, in characters: its end, where the cause is.
 _MAX_TRACE = 16_384
 #: How many stack traces are kept where the job's options say nothing.
@@ -77,12 +79,21 @@ def postponed(record: JobRecord, token: str, delay_ms: int) -> Outcome:
 
 def failure_reason(error: BaseException) -> str:
     """Return what is recorded as the reason of a failure: the error's message, else its type."""
-    return str(error) or type(error).__name__
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an error that cannot say what it is fails its job like any other
+        message = ""
+    return _writable(message[:_MAX_REASON]) or type(error).__name__
 
 
 def stack_of(error: BaseException) -> str:
     """Return an error's stack trace, without the values of variables."""
-    return "".join(traceback.format_exception(error)).rstrip()[-_MAX_TRACE:]
+    return "".join(traceback.format_exception(error)).rstrip()
+
+
+def _writable(text: str) -> str:
+    # Half of a surrogate pair, as file names can hold, is no character that the wire could carry.
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _delay_ms(options: WireOptions, made: int, error: BaseException, strategy: BackoffStrategy | None) -> int:
@@ -102,7 +113,8 @@ def _custom_delay_ms(backoff: Backoff, made: int, error: BaseException, strategy
 
 def _with_trace(stored: bytes | None, stack: str, options: WireOptions) -> bytes:
     earlier: Any = decode_json_or(stored, [])
-    traces: list[Any] = [*(earlier if isinstance(earlier, list) else []), *([stack] if stack else [])]
+    added = [_writable(stack[-_MAX_TRACE:])] if stack else []
+    traces: list[Any] = [*(earlier if isinstance(earlier, list) else []), *added]
     limit = _MAX_TRACES if isinstance(options.stack_trace_limit, UnsetType) else int(options.stack_trace_limit)
     return encode_json(traces[-limit:] if limit else [], "stacktrace", None)
 

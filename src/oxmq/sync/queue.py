@@ -14,7 +14,6 @@ from oxmq.durations import Duration, milliseconds
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, check_queue_name
 from oxmq.ops import jobs, queues
-from oxmq.ops.call import MAX_ROWS
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, RateLimit, check_whole
@@ -111,15 +110,12 @@ class Queue:
     def add_bulk(self, new_jobs: Iterable[NewJobArgs]) -> list[Job[Any]]:
         """Add many jobs in few round trips, and return them in order.
 
-        All are checked before any is sent. They are added in chunks of 250: when a chunk fails, those before it
-        are in Redis.
+        All are checked before any is sent. They are added in chunks of 250, each as a whole: after an error some
+        chunks may be in Redis.
         """
         drafts = [self._draft(*_name_data_options(args)) for args in new_jobs]
-        ids: list[str] = []
-        for start in range(0, len(drafts), MAX_ROWS):
-            chunk = jobs.add_bulk(self._context.keys, drafts[start : start + MAX_ROWS])
-            added = self._context.runner.run(chunk)
-            ids += added
+        added = self._context.runner.run_all(jobs.add_in_chunks(self._context.keys, drafts))
+        ids = (job_id for chunk in added for job_id in chunk)
         return [Job(self._context, draft.record(job_id)) for draft, job_id in zip(drafts, ids, strict=True)]
 
     def get_job(self, job_id: str) -> Job[Any] | None:

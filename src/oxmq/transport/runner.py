@@ -6,7 +6,8 @@ Calls that may travel together, such as the adds of one turn of the loop, become
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from oxmq.clock import Clock, SystemClock
@@ -26,6 +27,9 @@ from oxmq.transport.faults import (
 from oxmq.transport.wire import AsyncWire, clock_reading
 
 T = TypeVar("T")
+
+#: How many calls of one `run_all` are under way at once.
+_UNDER_WAY = 3
 
 _Gathered = tuple[Call[Any], "asyncio.Future[Any]"]
 
@@ -63,6 +67,25 @@ class AsyncRunner:
         if 0 < call.rows < MAX_ROWS:
             return await self._run_with_others(call)
         return call.decode(await self._reply(call, call.tail))
+
+    async def run_all(self, calls: Iterable[Call[T]]) -> list[T]:
+        """Execute calls in order and return their results; the next is under way before the last is answered.
+
+        When one fails, its error is raised once those that were sent with it have ended; no further ones are sent.
+        """
+        results: list[T] = []
+        under_way: deque[asyncio.Task[T]] = deque()
+        try:
+            for call in calls:
+                if len(under_way) == _UNDER_WAY:
+                    results.append(await under_way.popleft())
+                under_way.append(asyncio.get_running_loop().create_task(self.run(call)))
+                await asyncio.sleep(0)  # let it leave before the next one is packed
+            while under_way:
+                results.append(await under_way.popleft())
+        finally:
+            await asyncio.gather(*under_way, return_exceptions=True)
+        return results
 
     async def close(self) -> None:
         """Close the connection. A later call opens a new one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from oxmq.clock import Clock, SystemClock
@@ -48,6 +48,10 @@ class SyncRunner:
             except (NotSentError, ReplyLostError, ResponseError) as error:
                 pause = attempts.pause_after(error)
             time.sleep(pause)
+
+    def run_all(self, calls: Iterable[Call[T]]) -> list[T]:
+        """Execute calls in order and return their results. After an error no further ones are sent."""
+        return [self.run(call) for call in calls]
 
     def close(self) -> None:
         """Close the connections. A later call opens new ones."""

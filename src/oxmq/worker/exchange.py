@@ -18,7 +18,7 @@ from msgspec import Struct
 from oxmq.clock import Clock
 from oxmq.errors import BackendError, OutcomeUnknownError, OxmqError, UnavailableError
 from oxmq.keys import QueueKeys
-from oxmq.ops import jobs, lifecycle
+from oxmq.ops import jobs, lifecycle, outcomes
 from oxmq.ops.lifecycle import Finished, Outcome, TakeTerms
 from oxmq.records import JobRecord
 from oxmq.transport.runner import AsyncRunner
@@ -149,6 +149,7 @@ class Exchange:
             if not batch and not count:
                 break
             self._outcomes = self._outcomes[len(batch) :]
+            self.settled.clear()
             self.free -= count
             self._may_find = self._may_find and not count
             call = asyncio.get_running_loop().create_task(self._send(batch, count))
@@ -191,14 +192,21 @@ class Exchange:
             self._note(finished, count)
             # In this order: a job that is to be tried again may be among those taken.
             await self._settle(batch, finished.refusals)
-            if finished.taken.jobs:
-                self._listener.start_jobs(finished.taken.jobs, token)
+            self._start(finished.taken.jobs, token)
+
+    def _start(self, records: list[JobRecord], token: str) -> None:
+        if self.taking and records:
+            self._listener.start_jobs(records, token)
+            return
+        for record in records:
+            # Taken by a call that was under way when the worker began to close.
+            self.report(outcomes.released(record, token))
 
     async def _call(self, batch: Sequence[Pending], count: int, token: str) -> Finished:
         now = self._clock.now_ms()
         if batch:
-            outcomes = [pending.outcome for pending in batch]
-            return await self._runner.run(lifecycle.finish(self._keys, now, outcomes, count, token, self._terms))
+            ended = [pending.outcome for pending in batch]
+            return await self._runner.run(lifecycle.finish(self._keys, now, ended, count, token, self._terms))
         return Finished([], await self._runner.run(lifecycle.take(self._keys, now, count, token, self._terms)))
 
     def _note(self, finished: Finished, count: int) -> None:
