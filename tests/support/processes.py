@@ -16,7 +16,13 @@ from tests.support.waiting import TIME_SCALE, eventually_sync
 ROOT = Path(__file__).parents[2]
 
 #: What a process writes only when the library has left something lying about.
-_CARELESS = ("was never retrieved", "was never awaited", "destroyed but it is pending", "ResourceWarning", "Fatal Python")
+_CARELESS = (
+    "was never retrieved",
+    "was never awaited",
+    "destroyed but it is pending",
+    "ResourceWarning",
+    "Fatal Python",
+)
 
 
 class Process:

@@ -14,6 +14,7 @@
 
 local ROW = 8
 local base = KEYS[1]
+local events = base .. "events"
 local rows = #ARGV / ROW
 local max = max_events(base)
 local counter = redis.call("INCRBY", base .. "id", rows) - rows
@@ -47,7 +48,7 @@ for row = 0, rows - 1 do
   else
     redis.call("HSET", job_key, "name", ARGV[at + 2], "data", ARGV[at + 3], "opts", ARGV[at + 4],
       "timestamp", ARGV[at + 5], "delay", ARGV[at + 6], "priority", ARGV[at + 7])
-    redis.call("XADD", base .. "events", "*", "event", "added", "jobId", id, "name", ARGV[at + 2])
+    redis.call("XADD", events, "*", "event", "added", "jobId", id, "name", ARGV[at + 2])
     if delay > 0 then
       local due = tonumber(ARGV[at + 5]) + delay
       hold_back(base, id, due)
@@ -60,7 +61,7 @@ for row = 0, rows - 1 do
         local list = ARGV[at + 8] == "1" and last_in or first_in
         list[#list + 1] = id
       end
-      emit_capped(base, max, "waiting", "jobId", id)
+      redis.call("XADD", events, "MAXLEN", "~", max, "*", "event", "waiting", "jobId", id)
       ready = true
     end
   end

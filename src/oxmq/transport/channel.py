@@ -15,9 +15,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from oxmq.ops.call import Reply, Word
 from oxmq.transport.connect import COMMAND_TIMEOUT, CONNECT_TIMEOUT, Endpoint
 from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError, ResponseError
-from oxmq.transport.wire import AsyncWire
+from oxmq.transport.wire import AsyncWire, pack
 
 _Waiting = tuple["asyncio.Future[Reply]", float]
+
+#: For how long an answer that is overdue may still be found to have come, in seconds.
+_SECOND_LOOK = 0.05
 
 
 class Channel:
@@ -40,7 +43,7 @@ class Channel:
         self._timeout = timeout
         self._connection: AsyncWire | None = None
         self._connecting = asyncio.Lock()
-        self._outbox: list[tuple[Sequence[bytes], asyncio.Future[Reply]]] = []
+        self._outbox: list[tuple[bytes, asyncio.Future[Reply]]] = []
         self._waiting: deque[_Waiting] = deque()
         self._outgoing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -56,7 +59,7 @@ class Channel:
         """
         connection = self._connection or await self._connect()
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
-        packed = connection.pack_command(*words)
+        packed = pack(words)
         if self._waiting or self._outbox:
             self._outbox.append((packed, future))
             self._outgoing.set()
@@ -108,7 +111,7 @@ class Channel:
             outbox, self._outbox = self._outbox, []
             for _, future in outbox:
                 self._expect(future)
-            await self._put_on_wire(connection, [part for packed, _ in outbox for part in packed])
+            await self._put_on_wire(connection, b"".join(packed for packed, _ in outbox))
 
     def _expect(self, future: asyncio.Future[Reply]) -> None:
         loop = asyncio.get_running_loop()
@@ -116,7 +119,7 @@ class Channel:
         if self._watch is None:
             self._watch = loop.call_later(self._timeout, self._check_deadline)
 
-    async def _put_on_wire(self, connection: AsyncWire, packed: Sequence[bytes]) -> None:
+    async def _put_on_wire(self, connection: AsyncWire, packed: bytes) -> None:
         try:
             await connection.send_packed_command(packed)
         except (RedisError, OSError) as error:
@@ -139,16 +142,20 @@ class Channel:
                 else:
                     future.set_result(reply)
 
-    def _check_deadline(self) -> None:
+    def _check_deadline(self, suspect: asyncio.Future[Reply] | None = None) -> None:
         self._watch = None
         if not self._waiting:
             return
         loop = asyncio.get_running_loop()
-        overdue = self._waiting[0][1] + self._timeout
-        if overdue <= loop.time():
+        oldest, sent_at = self._waiting[0]
+        overdue = sent_at + self._timeout
+        if overdue > loop.time():
+            self._watch = loop.call_at(overdue, self._check_deadline)
+        elif oldest is suspect:
             self._fail(RedisError(f"no answer within {self._timeout} s"))
         else:
-            self._watch = loop.call_at(overdue, self._check_deadline)
+            # The loop itself may have been late: answers that came in time are read first.
+            self._watch = loop.call_later(_SECOND_LOOK, self._check_deadline, oldest)
 
     def _fail(self, error: Exception, connection: AsyncWire | None = None) -> None:
         broken = self._connection

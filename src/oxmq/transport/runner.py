@@ -24,7 +24,7 @@ from oxmq.transport.faults import (
     ResponseError,
     needs_other_server,
 )
-from oxmq.transport.wire import AsyncWire, clock_reading
+from oxmq.transport.wire import AsyncWire, clock_reading, pack
 
 T = TypeVar("T")
 
@@ -167,7 +167,7 @@ class AsyncRunner:
 
     async def _greet(self, connection: AsyncWire) -> None:
         offset_ms = clock_reading()
-        await connection.send_packed_command(connection.pack_command("TIME"))
+        await connection.send_packed_command(pack(("TIME",)))
         self._clock.follow(offset_ms(await connection.read_response(disable_decoding=True)))
 
 

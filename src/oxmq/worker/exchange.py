@@ -101,7 +101,15 @@ class Exchange:
         self.settled = asyncio.Event()
         self.settled.set()
         self.next_due_ms: int | None = None
-        self.last_cycle = time.monotonic()
+        self._last_cycle = time.monotonic()
+
+    @property
+    def last_cycle(self) -> float:
+        """Return when Redis last answered, or when there was last nothing to ask it: now, while that is so."""
+        limited = asyncio.get_running_loop().time() < self._resume_at
+        if not self._calls and not self._outcomes and (limited or not self.free):
+            self._last_cycle = time.monotonic()
+        return self._last_cycle
 
     @property
     def unconfirmed(self) -> int:
@@ -110,6 +118,8 @@ class Exchange:
 
     def report(self, outcome: Outcome) -> None:
         """Send the outcome of a run with the next call; its slot is free again."""
+        if not self._calls and not self._outcomes:
+            self._last_cycle = time.monotonic()
         self._outcomes.append(Pending(outcome))
         self.settled.clear()
         self.free += 1
@@ -187,7 +197,7 @@ class Exchange:
             self.free += count
             raise
         else:
-            self.last_cycle = time.monotonic()
+            self._last_cycle = time.monotonic()
             self.free += count - len(finished.taken.jobs)
             self._note(finished, count)
             # In this order: a job that is to be tried again may be among those taken.
@@ -228,7 +238,11 @@ class Exchange:
         loop = asyncio.get_running_loop()
         self._resume_at = loop.time() + seconds
         # A little later than the limit ends, so that the look finds it ended.
-        loop.call_later(seconds + 0.001, self.kick)
+        loop.call_later(seconds + 0.001, self._resume)
+
+    def _resume(self) -> None:
+        self._last_cycle = time.monotonic()
+        self.kick()
 
     async def _settle(self, batch: Sequence[Pending], refusals: Sequence[OxmqError | None]) -> None:
         for pending, refusal in zip(batch, refusals, strict=True):

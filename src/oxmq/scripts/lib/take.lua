@@ -6,6 +6,8 @@
 -- What a limiter that was set by hand holds: more than any limit.
 local HELD = 9007199254740991
 local DEFERRED_FAILURE, ATTEMPTS_STARTED = 10, 8
+-- How often one take looks for jobs in the place of ids that had none.
+local LOOKS = 10
 
 -- How many of `count` starts the rate limit allows now, and else for how long it forbids them all.
 local function allowed(base, count, max)
@@ -71,20 +73,25 @@ local function take(base, now, count, token, lock_ms, limit_max, limit_ms, worke
   if meta[2] then wanted = math.min(wanted, tonumber(meta[2]) - redis.call("LLEN", base .. "active")) end
   if wanted <= 0 then return 0, "-1", {}, true end
 
-  local jobs, live = {}, {}
-  local ids = pop_ready(base, wanted)
-  for _, id in ipairs(ids) do
-    local job = activate(base, id, now, token, lock_ms, worker)
-    if job then
-      jobs[#jobs + 1] = job
-      live[#live + 1] = id
+  local jobs, live, emptied = {}, {}, false
+  for _ = 1, LOOKS do
+    local missing = wanted - #jobs
+    local ids = pop_ready(base, missing)
+    for _, id in ipairs(ids) do
+      local job = activate(base, id, now, token, lock_ms, worker)
+      if job then
+        jobs[#jobs + 1] = job
+        live[#live + 1] = id
+      end
     end
+    emptied = #ids < missing
+    if emptied or #jobs == wanted then break end
   end
   if #jobs > 0 then
     redis.call("LPUSH", base .. "active", unpack(live))
     if max then count_starts(base, jobs, tonumber(limit_ms) or tonumber(meta[4])) end
-    redis.call("ZADD", base .. "marker", 0, "0")
   end
-  local due = #ids < wanted and next_due(base) or -1
+  if #jobs > 0 or not emptied then redis.call("ZADD", base .. "marker", 0, "0") end
+  local due = emptied and next_due(base) or -1
   return 0, string.format("%.0f", math.floor(due)), jobs
 end
