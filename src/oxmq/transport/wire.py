@@ -11,9 +11,13 @@ import hiredis
 from oxmq.ops.call import Reply, Word
 
 
+# Its own annotation is of a command of one word. It takes a sixth of the time of the client's packer.
+_pack_command = cast("Callable[[tuple[Word, ...]], bytes]", cast("Any", hiredis).pack_command)
+
+
 def pack(words: Sequence[Word]) -> bytes:
-    """Return a command as it goes over the wire. The parser's packer takes a sixth of the time of the client's own."""
-    return hiredis.pack_command(cast("Any", tuple(words)))  # its annotation is of a command of one word
+    """Return a command as it goes over the wire."""
+    return _pack_command(tuple(words))
 
 
 class AsyncWire(Protocol):
