@@ -6,12 +6,6 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-#: The fields of a job's hash that a worker reads when it takes the job, in this order (see ``lib/take.lua``).
-TAKEN_FIELDS = (
-    "name", "data", "opts", "timestamp", "delay", "priority", "atm", "ats",
-    "stc", "defa", "progress", "stacktrace", "parentKey", "rjk", "attemptsMade", "deid",
-)  # fmt: skip
-
 
 class JobRecord(Struct):
     """Hold a job's hash as it is stored: JSON still as text, times in milliseconds."""

@@ -1,4 +1,4 @@
-"""Read a job's hash, and a taken job, into a `JobRecord`."""
+"""Read a job's hash into a `JobRecord`."""
 
 from __future__ import annotations
 
@@ -34,31 +34,6 @@ def read_hash(job_id: str, flat: Sequence[bytes]) -> JobRecord:
         finished_on=_ms(get(b"finishedOn")),
         return_value=get(b"returnvalue"),
         failed_reason=_text(get(b"failedReason")),
-    )
-
-
-def read_taken(fields: list[bytes | None], now_ms: int) -> JobRecord:
-    """Return the record of a job as the take scripts list it: `records.TAKEN_FIELDS`, then the id."""
-    name, data, opts, timestamp, delay, priority, made, started = fields[:8]
-    stalled, deferred, progress, stacktrace, parent_key, scheduler, legacy_made, deduplication, job_id = fields[8:]
-    return JobRecord(
-        id=text(job_id),
-        name=text(name),
-        data=data or b"{}",
-        opts=opts or b"{}",
-        timestamp=int(timestamp or 0),
-        delay=_ms(delay) or 0,
-        priority=int(priority or 0),
-        attempts_made=int(legacy_made or made or 0),
-        attempts_started=int(started or 0),
-        stalled_count=int(stalled or 0),
-        deferred_failure=_text(deferred),
-        progress=progress,
-        stacktrace=stacktrace,
-        parent_key=_text(parent_key),
-        scheduler_id=_text(scheduler),
-        deduplication_id=_text(deduplication),
-        processed_on=now_ms,
     )
 
 

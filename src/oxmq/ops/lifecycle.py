@@ -8,9 +8,9 @@ from msgspec import Struct
 
 from oxmq.errors import JobError, job_error
 from oxmq.keys import QueueKeys
-from oxmq.ops.call import Call, Reply, Word, run_script, texts
-from oxmq.ops.hashes import read_taken
-from oxmq.records import Taken
+from oxmq.ops.call import Call, Reply, Word, run_script, text, texts
+from oxmq.ops.hashes import read_hash
+from oxmq.records import JobRecord, Taken
 
 
 class TakeTerms(Struct, frozen=True):
@@ -126,7 +126,16 @@ def _terms(now_ms: int, count: int, token: str, terms: TakeTerms) -> tuple[Word,
 def _taken(reply: Reply, now_ms: int) -> Taken:
     limited, due, jobs = reply
     next_due = int(due)
-    return Taken(int(limited), None if next_due < 0 else next_due, [read_taken(job, now_ms) for job in jobs])
+    return Taken(int(limited), None if next_due < 0 else next_due, [_started(job, now_ms) for job in jobs])
+
+
+def _started(job: Reply, now_ms: int) -> JobRecord:
+    """Return a job that was taken: the hash is as it was before, so that what the script wrote is added."""
+    job_id, fields = job
+    record = read_hash(text(job_id), fields)
+    record.attempts_started += 1
+    record.processed_on = now_ms
+    return record
 
 
 def _refusal(keys: QueueKeys, outcome: Outcome, code: int) -> JobError | None:

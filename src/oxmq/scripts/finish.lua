@@ -63,6 +63,31 @@ local freed_locks, freed_ids, erased, made_ready = {}, {}, {}, false
 local finished = { completed = {}, failed = {} }
 local sweeps = {}
 
+-- Where a batch ends a good part of what is active, the list is read and written once, not searched for each id.
+local active, in_active = nil, nil
+if rows >= 4 and redis.call("LLEN", base .. "active") <= 8 * rows then
+  active, in_active = redis.call("LRANGE", base .. "active", 0, -1), {}
+  for _, id in ipairs(active) do in_active[id] = true end
+end
+
+local function leave_active(id)
+  if not in_active then return redis.call("LREM", base .. "active", -1, id) > 0 end
+  local was_in = in_active[id]
+  in_active[id] = nil
+  return was_in
+end
+
+local function write_active()
+  if not in_active then return end
+  local staying = {}
+  for _, id in ipairs(active) do
+    if in_active[id] then staying[#staying + 1] = id end
+  end
+  if #staying == #active then return end
+  redis.call("DEL", base .. "active")
+  call_with_all("RPUSH", base .. "active", staying)
+end
+
 local function refusal(run, lock, job)
   if not job[1] then return -1 end
   if run.outcome == "completed" and have_children then
@@ -75,16 +100,16 @@ local function refusal(run, lock, job)
     freed_locks[#freed_locks + 1] = base .. run.id .. ":lock"
     freed_ids[#freed_ids + 1] = run.id
   end
-  if redis.call("LREM", base .. "active", -1, run.id) == 0 then return -3 end
+  if not leave_active(run.id) then return -3 end
   return nil
 end
 
 local function tell_parent(run, job)
-  local parent_key, relation, child_key = job[4], job[5], base .. run.id
+  local parent_key, child_key = job[3], base .. run.id
   if run.outcome == "completed" then
     child_completed(parent_key, child_key, run.value, now_ms)
   else
-    child_failed(parent_key, relation, child_key, run.value, now_ms)
+    child_failed(parent_key, redis.call("HGET", base .. run.id, "parent"), child_key, run.value, now_ms)
   end
 end
 
@@ -105,18 +130,17 @@ local function store(run, made)
 end
 
 local function finish(run, job)
-  if job[6] then release_deduplication(base, job[6], run.id) end
-  if job[4] then tell_parent(run, job) end
+  if job[4] then release_deduplication(base, job[4], run.id) end
+  if job[3] then tell_parent(run, job) end
   local made = (tonumber(job[2]) or 0) + 1
   if run.keep_count == 0 then
     erased[#erased + 1] = run.id
-    if job[4] then forget_child(job[4], base .. run.id) end
+    if job[3] then forget_child(job[3], base .. run.id) end
   else
     store(run, made)
   end
   local field = run.outcome == "completed" and "returnvalue" or "failedReason"
   redis.call("XADD", base .. "events", "*", "event", run.outcome, "jobId", run.id, field, run.value, "prev", "active")
-  made = (tonumber(job[7]) or made - 1) + 1
   if run.outcome == "failed" and made >= run.attempts then
     emit(base, "retries-exhausted", "jobId", run.id, "attemptsMade", made)
   end
@@ -135,7 +159,7 @@ end
 
 local function put_back(run, job)
   local made = run.outcome == "retry" and (tonumber(job[2]) or 0) + 1 or nil
-  local priority = tonumber(job[3]) or 0
+  local priority = tonumber(redis.call("HGET", base .. run.id, "priority")) or 0
   record_failure(run, made)
   if run.outcome == "release" and priority > 0 then
     -- In front of its priority: the place that no counted arrival can have.
@@ -157,18 +181,23 @@ end
 
 local APPLY = { completed = finish, failed = finish, retry = put_back, release = put_back, delay = put_off, postpone = put_off }
 
--- What follows is done for the runs that were accepted: a call that was refused altogether takes nothing either.
-local codes, held_back, accepted, ended = {}, false, false, false
 if ending then redis.call("XTRIM", base .. "events", "MAXLEN", "~", max) end
 if retrying then promote_due(base, now_ms) end
+local codes, jobs_of = {}, {}
 for row, run in ipairs(runs) do
-  local job = redis.call("HMGET", base .. run.id, "name", "atm", "priority", "parentKey", "parent", "deid", "attemptsMade")
-  codes[row] = refusal(run, locks[row], job) or 0
+  jobs_of[row] = redis.call("HMGET", base .. run.id, "name", "atm", "parentKey", "deid")
+  codes[row] = refusal(run, locks[row], jobs_of[row]) or 0
+end
+write_active()
+
+-- A call that was refused altogether takes nothing either.
+local held_back, accepted, ended = false, false, false
+for row, run in ipairs(runs) do
   if codes[row] == 0 then
     accepted = true
     ended = ended or run.outcome == "completed" or run.outcome == "failed"
-    APPLY[run.outcome](run, job)
     held_back = held_back or run.outcome == "delay" or run.outcome == "postpone"
+    APPLY[run.outcome](run, jobs_of[row])
   end
 end
 

@@ -21,8 +21,7 @@ local function page()
   if not LISTS[container] then return redis.call(oldest_first and "ZRANGE" or "ZREVRANGE", key, start, stop) end
   if not oldest_first then return redis.call("LRANGE", key, start, stop) end
   -- The oldest is at the tail.
-  local ids = redis.call("LRANGE", key, -(stop + 1), -(start + 1))
-  if stop == -1 then ids = redis.call("LRANGE", key, 0, -(start + 1)) end
+  local ids = redis.call("LRANGE", key, stop == -1 and 0 or -(stop + 1), -(start + 1))
   for i = 1, math.floor(#ids / 2) do ids[i], ids[#ids - i + 1] = ids[#ids - i + 1], ids[i] end
   return ids
 end

@@ -7,7 +7,7 @@
 -- ARGV 5 limit_max  int   the worker's own rate limit: starts in a window; empty for none
 -- ARGV 6 limit_ms   int   length of that window
 -- ARGV 7 worker     str   the worker's name; empty for none
--- RETURNS           list  ms for which the queue is rate limited, ms when the next delayed job is due (-1: none), jobs
+-- RETURNS           list  ms for which the queue is rate limited, ms when the next delayed job is due (-1: none), and each job's id and hash as it was
 -- ERRORS            none
 -- EVENTS            active, waiting
 -- WRITES            wait, active, prioritized, pc, delayed, marker, limiter, events, <job>, <job>:lock

@@ -6,6 +6,7 @@ Calls that may travel together, such as the adds of one turn of the loop, become
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -110,12 +111,14 @@ class AsyncRunner:
         channel = self._open_channel()
         if script is None:
             return await channel.request(words)
+        with contextlib.suppress(NoScriptError):
+            return await channel.request(("EVALSHA", script.sha, *words, *tail))
+        # Nothing ran, so that sending it again cannot do it twice.
+        await channel.request(("SCRIPT", "LOAD", script.text))
         try:
             return await channel.request(("EVALSHA", script.sha, *words, *tail))
-        except NoScriptError:
-            # Nothing ran, so that sending it again cannot do it twice.
-            await channel.request(("SCRIPT", "LOAD", script.text))
-            return await channel.request(("EVALSHA", script.sha, *words, *tail))
+        except NoScriptError as error:
+            raise NotSentError(f"script {script.name} was flushed as soon as it was loaded") from error
 
     async def _run_with_others(self, call: Call[T]) -> T:
         loop = asyncio.get_running_loop()

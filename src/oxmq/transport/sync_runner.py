@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -62,12 +63,14 @@ class SyncRunner:
     def _send(self, script: Script | None, words: Sequence[Word], tail: Sequence[Word]) -> Reply:
         if script is None:
             return self._exchange(words)
+        with contextlib.suppress(NoScriptError):
+            return self._exchange(("EVALSHA", script.sha, *words, *tail))
+        # Nothing ran, so that sending it again cannot do it twice.
+        self._exchange(("SCRIPT", "LOAD", script.text))
         try:
             return self._exchange(("EVALSHA", script.sha, *words, *tail))
-        except NoScriptError:
-            # Nothing ran, so that sending it again cannot do it twice.
-            self._exchange(("SCRIPT", "LOAD", script.text))
-            return self._exchange(("EVALSHA", script.sha, *words, *tail))
+        except NoScriptError as error:
+            raise NotSentError(f"script {script.name} was flushed as soon as it was loaded") from error
 
     def _exchange(self, words: Sequence[Word]) -> Reply:
         return exchange(self._open(), words, self._timeout)

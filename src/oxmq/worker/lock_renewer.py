@@ -16,6 +16,8 @@ from oxmq.transport.sync_runner import SyncRunner
 
 #: How many locks one call renews at most.
 _BATCH = 500
+#: For which part of a lock's life its loss is not told yet.
+_LINGER = 1 / 30
 
 
 class LockRenewer:
@@ -45,6 +47,7 @@ class LockRenewer:
         self._on_error = on_error
         self._max_silence = max_silence
         self._tokens: dict[str, str] = {}
+        self._told: set[tuple[str, str]] = set()
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
         self._beat = self.last_renewal = time.monotonic()
@@ -78,6 +81,8 @@ class LockRenewer:
             self._runner.close()
 
     def _run(self) -> None:
+        # The first time without a lock: the connection and the script are there before one depends on them.
+        self._renew_all()
         while not self._stopped.wait(self._lock_ms / 3000):
             if time.monotonic() - self._beat > self._max_silence:
                 self._on_error(OxmqError(f"the event loop was silent for {self._max_silence} s; locks run out"))
@@ -87,13 +92,22 @@ class LockRenewer:
     def _renew_all(self) -> None:
         # A copy in one step: the loop goes on tracking meanwhile.
         tokens = list(self._tokens.copy().items())
+        missing: set[str] = set()
         try:
-            for start in range(0, len(tokens), _BATCH):
+            for start in range(0, max(1, len(tokens)), _BATCH):
                 batch = tokens[start : start + _BATCH]
-                lost = self._runner.run(lifecycle.extend_locks(self._keys, batch, self._lock_ms))
-                # One whose run has ended in the meantime has no lock to lose.
-                if gone := [job_id for job_id in lost if job_id in self._tokens]:
-                    self._on_lost(gone)
+                missing.update(self._runner.run(lifecycle.extend_locks(self._keys, batch, self._lock_ms)))
             self.last_renewal = time.monotonic()
         except OxmqError as error:
             self._on_error(error)
+        self._told.intersection_update(tokens)
+        self._tell_lost([(job_id, token) for job_id, token in tokens if job_id in missing])
+
+    def _tell_lost(self, missing: list[tuple[str, str]]) -> None:
+        # Not at once: a job that has just ended has no lock either, and the answer that says so is on its way.
+        if not missing or self._stopped.wait(self._lock_ms / 1000 * _LINGER):
+            return
+        gone = [lock for lock in missing if lock not in self._told and self._tokens.get(lock[0]) == lock[1]]
+        self._told.update(gone)
+        if gone:
+            self._on_lost([job_id for job_id, _ in gone])

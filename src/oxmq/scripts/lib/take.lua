@@ -5,7 +5,6 @@
 
 -- What a limiter that was set by hand holds: more than any limit.
 local HELD = 9007199254740991
-local DEFERRED_FAILURE, ATTEMPTS_STARTED = 10, 8
 -- How often one take looks for jobs in the place of ids that had none.
 local LOOKS = 10
 
@@ -32,31 +31,40 @@ local function pop_ready(base, count)
   return ids
 end
 
+-- What of a job's hash decides here; reading it whole is cheaper than naming what a worker needs of it.
+local function look_at(hash)
+  local name, started, deferred
+  for at = 1, #hash, 2 do
+    local field = hash[at]
+    if field == "name" then
+      name = true
+    elseif field == "ats" then
+      started = hash[at + 1]
+    elseif field == "defa" then
+      deferred = true
+    end
+  end
+  return name, tonumber(started) or 0, deferred
+end
+
 local function activate(base, id, now, token, lock_ms, worker)
   local job_key = base .. id
-  local fields = redis.call("HMGET", job_key, "name", "data", "opts", "timestamp", "delay", "priority", "atm", "ats",
-    "stc", "defa", "progress", "stacktrace", "parentKey", "rjk", "attemptsMade", "deid")
+  local hash = redis.call("HGETALL", job_key)
+  local name, started, deferred = look_at(hash)
   -- An id without a job (somebody deleted the hash, or a peer's old marker) is dropped here.
-  if not fields[1] then return nil end
-  local started = string.format("%.0f", (tonumber(fields[ATTEMPTS_STARTED]) or 0) + 1)
-  fields[ATTEMPTS_STARTED] = started
-  fields[#fields + 1] = id
+  if not name then return nil end
   if token ~= "0" then redis.call("SET", job_key .. ":lock", token, "PX", lock_ms) end
   redis.call("XADD", base .. "events", "*", "event", "active", "jobId", id, "prev", "waiting")
   if worker == "" then
-    redis.call("HSET", job_key, "processedOn", now, "ats", started)
+    redis.call("HSET", job_key, "processedOn", now, "ats", started + 1)
   else
-    redis.call("HSET", job_key, "processedOn", now, "ats", started, "pb", worker)
+    redis.call("HSET", job_key, "processedOn", now, "ats", started + 1, "pb", worker)
   end
-  return fields
+  return { id, hash }, deferred
 end
 
-local function count_starts(base, jobs, window_ms)
-  local counted = 0
-  for _, job in ipairs(jobs) do
-    if not job[DEFERRED_FAILURE] then counted = counted + 1 end
-  end
-  if counted > 0 and redis.call("INCRBY", base .. "limiter", counted) == counted then
+local function count_starts(base, started, window_ms)
+  if started > 0 and redis.call("INCRBY", base .. "limiter", started) == started then
     redis.call("PEXPIRE", base .. "limiter", window_ms)
   end
 end
@@ -73,15 +81,17 @@ local function take(base, now, count, token, lock_ms, limit_max, limit_ms, worke
   if meta[2] then wanted = math.min(wanted, tonumber(meta[2]) - redis.call("LLEN", base .. "active")) end
   if wanted <= 0 then return 0, "-1", {}, true end
 
-  local jobs, live, emptied = {}, {}, false
+  local jobs, live, started, emptied = {}, {}, 0, false
   for _ = 1, LOOKS do
     local missing = wanted - #jobs
     local ids = pop_ready(base, missing)
     for _, id in ipairs(ids) do
-      local job = activate(base, id, now, token, lock_ms, worker)
+      local job, deferred = activate(base, id, now, token, lock_ms, worker)
       if job then
         jobs[#jobs + 1] = job
         live[#live + 1] = id
+        -- One that is only taken to be failed does not count against a rate limit.
+        if not deferred then started = started + 1 end
       end
     end
     emptied = #ids < missing
@@ -89,7 +99,7 @@ local function take(base, now, count, token, lock_ms, limit_max, limit_ms, worke
   end
   if #jobs > 0 then
     redis.call("LPUSH", base .. "active", unpack(live))
-    if max then count_starts(base, jobs, tonumber(limit_ms) or tonumber(meta[4])) end
+    if max then count_starts(base, started, tonumber(limit_ms) or tonumber(meta[4])) end
   end
   if #jobs > 0 or not emptied then redis.call("ZADD", base .. "marker", 0, "0") end
   local due = emptied and next_due(base) or -1

@@ -1,0 +1,23 @@
+"""The script that tells how a job ended."""
+
+from __future__ import annotations
+
+from oxmq.ops import jobs
+from tests.scripts.bench import Bench
+
+
+def test_how_a_job_ended(bench: Bench) -> None:
+    bench.start("a", "b", "c")
+    bench.finish(bench.complete("a", value=b'{"x":1}'), bench.fail("b", reason="no"))
+    assert bench.run(jobs.is_finished(bench.keys, "a")) == jobs.Ended(value=b'{"x":1}')
+    assert bench.run(jobs.is_finished(bench.keys, "b")) == jobs.Ended(reason="no")
+    assert bench.run(jobs.is_finished(bench.keys, "c")) is None
+
+
+def test_an_ending_without_a_word_is_one_all_the_same(bench: Bench) -> None:
+    bench.start("a", "b")
+    bench.finish(bench.complete("a"), bench.fail("b"))
+    bench.client.hdel("bull:q:a", "returnvalue")
+    bench.client.hdel("bull:q:b", "failedReason")
+    assert bench.run(jobs.is_finished(bench.keys, "a")) == jobs.Ended(value=b"null")
+    assert bench.run(jobs.is_finished(bench.keys, "b")) == jobs.Ended(reason="")
