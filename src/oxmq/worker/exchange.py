@@ -196,6 +196,8 @@ class Exchange:
         except asyncio.CancelledError:
             self.free += count
             raise
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw must not leave jobs behind, nor be silent
+            await self._recover(batch, count, token, error)
         else:
             self._last_cycle = time.monotonic()
             self.free += count - len(finished.taken.jobs)

@@ -1,0 +1,81 @@
+"""Write a month's sales as a PDF with a heading, a table over many pages, page numbers and a total."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from fpdf import FPDF
+from fpdf.enums import Align
+
+from oxmq.demo.ledger import Sale, money
+
+ROWS_PER_PAGE = 40
+
+_ROW_HEIGHT = 6.0
+_COLUMNS = (  # heading, width in millimetres, alignment
+    ("No.", 18, Align.R),
+    ("Day", 16, Align.R),
+    ("Customer", 58, Align.L),
+    ("Product", 42, Align.L),
+    ("Units", 20, Align.R),
+    ("Amount", 36, Align.R),
+)
+
+
+def page_count(rows: int) -> int:
+    """Return how many pages a report of so many rows has."""
+    return max(1, math.ceil(rows / ROWS_PER_PAGE))
+
+
+def write_sales_report(path: Path, title: str, rows: list[Sale]) -> int:
+    """Write the report to `path` and return its number of pages.
+
+    Doing it twice leaves one report: it appears under its name only when it is complete.
+    """
+    pdf = _Report(title)
+    for page in range(page_count(len(rows))):
+        pdf.add_rows(rows[page * ROWS_PER_PAGE : (page + 1) * ROWS_PER_PAGE])
+    pdf.add_total(sum(row.cents for row in rows))
+    partial = path.with_suffix(".partial")
+    pdf.output(str(partial))
+    partial.replace(path)
+    return pdf.pages_count
+
+
+class _Report(FPDF):
+    def __init__(self, title: str) -> None:
+        super().__init__(format="A4")
+        self.set_title(title)
+        self.set_auto_page_break(False)
+        self._heading = title
+
+    def header(self) -> None:
+        self.set_font("helvetica", "B", 14)
+        self.cell(0, 10, self._heading, new_x="LMARGIN", new_y="NEXT")
+        self.set_font("helvetica", "B", 9)
+        self.set_fill_color(226, 232, 236)
+        self._add_row([heading for heading, _, _ in _COLUMNS], fill=True)
+        self.set_font("helvetica", "", 9)
+
+    def footer(self) -> None:
+        self.set_y(-12)
+        self.set_font("helvetica", "", 8)
+        self.cell(0, 6, f"Page {self.page_no()} of {{nb}}", align=Align.C)
+
+    def add_rows(self, rows: list[Sale]) -> None:
+        """Begin a page and write the rows that fit on it."""
+        self.add_page()
+        for row in rows:
+            cells = [str(row.number), str(row.day), row.customer, row.product, str(row.units), money(row.cents)]
+            self._add_row(cells)
+
+    def add_total(self, cents: int) -> None:
+        """Write the sum below the last row."""
+        self.set_font("helvetica", "B", 9)
+        self._add_row(["", "", "", "", "Total", money(cents)])
+
+    def _add_row(self, cells: list[str], fill: bool = False) -> None:
+        for text, (_, width, align) in zip(cells, _COLUMNS, strict=True):
+            self.cell(width, _ROW_HEIGHT, text, border="B", align=align, fill=fill)
+        self.ln()

@@ -1,0 +1,75 @@
+"""Do the demo's four operations: each is one plain function, called inside a request or run by a worker."""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import ssl
+from email.message import EmailMessage
+from email.utils import make_msgid
+from pathlib import Path
+
+import aiosmtplib
+import httpx2
+
+from oxmq import Oxmq, exponential
+from oxmq.demo.ledger import sales
+from oxmq.demo.picture import resize
+from oxmq.demo.sales_report import write_sales_report
+from oxmq.demo.settings import Settings
+from oxmq.demo.signature import signed_headers
+
+app = Oxmq()
+
+#: A webhook is tried so often, and waits 0.2 s, 0.4 s, 0.8 s ... between, each less up to a half by chance.
+WEBHOOK_ATTEMPTS = 5
+WEBHOOK_BACKOFF = exponential(0.2, jitter=0.5)
+
+
+class RefusedError(Exception):
+    """Say that the receiver of a webhook did not accept it."""
+
+
+@app.task(queue="demo-email", attempts=3, backoff=exponential(1, jitter=0.5), timeout=30)
+async def welcome_email(name: str, address: str) -> dict[str, str]:
+    """Send the mail that greets a new user, in a real SMTP conversation."""
+    mail = EmailMessage()
+    mail["From"], mail["To"] = "hello@demo.test", address
+    mail["Subject"] = f"Welcome, {name}!"
+    mail["Message-ID"] = make_msgid(domain="demo.test")
+    mail.set_content(f"Dear {name},\n\nyour account is ready.\n\nThe oxmq demo\n")
+    mail.add_alternative(f"<p>Dear {html.escape(name)},</p><p>your account is <b>ready</b>.</p>", subtype="html")
+    settings = Settings.from_environment()
+    await aiosmtplib.send(mail, hostname="127.0.0.1", port=settings.smtp_port, timeout=10)
+    return {"message_id": str(mail["Message-ID"])}
+
+
+@app.task(queue="demo-images", attempts=2)
+def resize_image(source: str, folder: str) -> list[str]:
+    """Write a photo as WebP in three sizes; Pillow frees the interpreter's lock, so a thread is enough."""
+    return resize(Path(source), Path(folder))
+
+
+@app.task(queue="demo-reports", attempts=2, timeout=60, run="process")
+def pdf_report(month: int, rows: int, file: str) -> dict[str, int]:
+    """Write a month's sales as a PDF; this is pure Python, so it gets a process and the worker stays responsive."""
+    return {"pages": write_sales_report(Path(file), f"Sales of month {month}", sales(month, rows))}
+
+
+@app.task(queue="demo-webhooks", attempts=WEBHOOK_ATTEMPTS, backoff=WEBHOOK_BACKOFF, timeout=30)
+async def deliver_webhook(url: str, event_id: str, payload: dict[str, int | str]) -> dict[str, int]:
+    """Post a signed event once; any answer but a 2xx is an error, and the queue tries again later."""
+    body = json.dumps(payload).encode()
+    headers = signed_headers(Settings.from_environment().webhook_secret, event_id, body)
+    async with httpx2.AsyncClient(verify=_tls(), timeout=10) as client:
+        answer = await client.post(url, content=body, headers={**headers, "content-type": "application/json"})
+    if not answer.is_success:
+        raise RefusedError(f"{url} answered {answer.status_code} {answer.reason_phrase}: {answer.text[:200]}")
+    return {"status": answer.status_code}
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Load the trusted certificates once: that takes longer than a delivery on the loopback interface."""
+    return httpx2.create_ssl_context()
