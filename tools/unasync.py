@@ -1,7 +1,7 @@
 """Write `oxmq.sync` from `oxmq.client`: the same code without awaiting.
 
-    python tools/unasync.py           write the twins
-    python tools/unasync.py --check   fail if a twin is not what would be written
+python tools/unasync.py           write the twins
+python tools/unasync.py --check   fail if a twin is not what would be written
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, TARGET = ROOT / "src/oxmq/client", ROOT / "src/oxmq/sync"
-TWINS = ("context.py", "job.py", "queue.py", "queue_events.py")
+TWINS = ("closing.py", "context.py", "job.py", "queue.py", "queue_events.py")
 HEADER = "# Written by tools/unasync.py from oxmq/client/{name}; change that file, not this one.\n"
 
 #: What stands in the source, and what stands for it in the twin. Each must occur somewhere.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
+from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
 
 from oxmq.app_worker import AppWorker
+from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext
 from oxmq.client.job import Job
 from oxmq.client.queue import Queue
@@ -38,7 +38,7 @@ HookT = TypeVar("HookT", bound=Hook)
 DEFAULT_QUEUE = "default"
 
 
-class Oxmq:
+class Oxmq(Closing):
     """Hold an application's tasks and its connection. Building one connects to nothing; the first call does.
 
     Args:
@@ -75,14 +75,6 @@ class Oxmq:
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
         self.tasks: dict[tuple[str, str], Task[..., Any, Any]] = {}
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     @property
     def endpoint(self) -> Endpoint:

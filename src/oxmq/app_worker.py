@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from oxmq.client.closing import Closing
 from oxmq.client.job import Job
 from oxmq.durations import Duration
 from oxmq.errors import ConfigurationError, Unrecoverable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oxmq.task import Task
 
 
-class AppWorker:
+class AppWorker(Closing):
     """Run a `Worker` for each of an app's queues. Made by `Oxmq.worker`."""
 
     def __init__(self, app: Oxmq, queues: Iterable[str] | None, **options: Any) -> None:  # noqa: ANN401 - `Worker` checks
@@ -42,14 +42,6 @@ class AppWorker:
             Worker(name, self._process, app.endpoint.source, prefix=app.prefix, clock=app.clock, **options)
             for name in names
         ]
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     @property
     def queue_names(self) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 from msgspec import UNSET
 
+from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext, open_context
 from oxmq.client.job import Job
 from oxmq.clock import Clock
@@ -28,7 +28,7 @@ NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 _PAGE = 500
 
 
-class Queue:
+class Queue(Closing):
     """Stand for a queue in Redis. Building one connects to nothing; the first call does.
 
     Args:
@@ -65,14 +65,6 @@ class Queue:
     def _attach(self, context: QueueContext, defaults: JobOptions | None, ids: IdKind) -> None:
         self._context = context
         self._drafter = JobDrafter(context.clock, defaults, ids)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     @property
     def name(self) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections import deque
-from types import TracebackType
 from typing import Self
 
+from oxmq.client.closing import Closing
 from oxmq.errors import BackendError, ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.records import Event
@@ -19,7 +19,7 @@ _BLOCK = 5.0
 _RETRY_PAUSE = 0.5
 
 
-class QueueEvents:
+class QueueEvents(Closing):
     """Read a queue's events one after the other, for as long as one asks::
 
         async with QueueEvents("email") as events:
@@ -50,11 +50,6 @@ class QueueEvents:
     async def __aenter__(self) -> Self:
         await self._settle_start()
         return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     def __aiter__(self) -> Self:
         return self

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 from msgspec import UNSET
@@ -19,6 +18,7 @@ from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, RateLimit, check_whole
 from oxmq.records import JobRecord
 from oxmq.states import CONTAINERS, JobState, listed_state
+from oxmq.sync.closing import Closing
 from oxmq.sync.context import QueueContext, open_context
 from oxmq.sync.job import Job
 
@@ -29,7 +29,7 @@ NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 _PAGE = 500
 
 
-class Queue:
+class Queue(Closing):
     """Stand for a queue in Redis. Building one connects to nothing; the first call does.
 
     Args:
@@ -66,14 +66,6 @@ class Queue:
     def _attach(self, context: QueueContext, defaults: JobOptions | None, ids: IdKind) -> None:
         self._context = context
         self._drafter = JobDrafter(context.clock, defaults, ids)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def name(self) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import base64
 from collections import deque
-from types import TracebackType
 from typing import Self
 
 from oxmq.errors import BackendError, ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.records import Event
+from oxmq.sync.closing import Closing
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.sync_stream import BlockingConnection, newest_event_id, pause, read_events
 
@@ -20,7 +20,7 @@ _BLOCK = 5.0
 _RETRY_PAUSE = 0.5
 
 
-class QueueEvents:
+class QueueEvents(Closing):
     """Read a queue's events one after the other, for as long as one asks::
 
         with QueueEvents("email") as events:
@@ -51,11 +51,6 @@ class QueueEvents:
     def __enter__(self) -> Self:
         self._settle_start()
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __iter__(self) -> Self:
         return self

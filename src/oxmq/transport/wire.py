@@ -10,7 +10,6 @@ import hiredis
 
 from oxmq.ops.call import Reply, Word
 
-
 # Its own annotation is of a command of one word. It takes a sixth of the time of the client's packer.
 _pack_command = cast("Callable[[tuple[Word, ...]], bytes]", cast("Any", hiredis).pack_command)
 

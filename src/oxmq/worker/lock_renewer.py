@@ -96,7 +96,8 @@ class LockRenewer:
         try:
             for start in range(0, max(1, len(tokens)), _BATCH):
                 batch = tokens[start : start + _BATCH]
-                missing.update(self._runner.run(lifecycle.extend_locks(self._keys, batch, self._lock_ms)))
+                lost = self._runner.run(lifecycle.extend_locks(self._keys, batch, self._lock_ms))
+                missing.update(lost)
             self.last_renewal = time.monotonic()
         except OxmqError as error:
             self._on_error(error)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
+from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext, open_context
 from oxmq.client.job import Job
 from oxmq.clock import Clock
@@ -35,7 +35,7 @@ Handler = Callable[..., Any]
 """``async def`` (gets a `Job`) or ``def`` (runs in a thread and gets an `oxmq.sync.Job`); its result is the job's."""
 
 
-class Worker:
+class Worker(Closing):
     """Work one queue. Building one starts nothing and connects to nothing.
 
     A job may run more than once: when a worker dies or cannot reach Redis for longer than `lock_duration`, its jobs
@@ -109,14 +109,6 @@ class Worker:
         self._closing: asyncio.Task[None] | None = None
         self._hand_back_now = asyncio.Event()
         self._closed = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
 
     @property
     def queue_name(self) -> str:
