@@ -89,6 +89,13 @@ def check_job_name(value: object) -> str:
     return value
 
 
+def check_token(token: object) -> str:
+    """Return the lock token `token`, or raise `ConfigurationError`; ``"0"`` stands for "no lock" on the wire."""
+    if not isinstance(token, str) or not token or token == "0":
+        raise ConfigurationError(f'token must be a text other than "0", not {token!r}')
+    return token
+
+
 def _check_readable_name(name: object) -> None:
     if not isinstance(name, str) or not name:
         raise ConfigurationError(f"queue name must be a non-empty string, not {name!r}")

@@ -19,6 +19,7 @@ from oxmq.codec import (
 )
 from oxmq.durations import Duration, milliseconds
 from oxmq.errors import ConfigurationError, JobFailedError, JobLockedError, LockLostError, job_error
+from oxmq.keys import check_token
 from oxmq.ops import jobs, lifecycle, outcomes
 from oxmq.ops.lifecycle import Outcome
 from oxmq.options import JobOptions
@@ -277,6 +278,7 @@ class Job(Generic[R]):
 
     async def extend_lock(self, token: str, duration: Duration) -> None:
         """Renew the lock held by `token`. Raises `LockLostError` when it is not held any more."""
+        check_token(token)
         lock_ms = milliseconds(duration, "duration")
         if not await self._context.runner.run(jobs.extend_lock(self._context.keys, self.id, token, lock_ms)):
             message = f"Missing lock for job {self.id}. extendLock"
@@ -312,6 +314,7 @@ class Job(Generic[R]):
         await self._finish(outcomes.released(self._record, token), fetch_next=False)
 
     async def _finish(self, outcome: Outcome, fetch_next: bool) -> Job[Any] | None:
+        check_token(outcome.token)
         context = self._context
         finished = await context.runner.run(
             lifecycle.finish(

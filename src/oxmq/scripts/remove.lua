@@ -4,7 +4,7 @@
 -- RETURNS       int   1, also where there was no such job; 0 when a worker holds its lock
 -- ERRORS -8     the job is a scheduler's next iteration
 -- EVENTS        removed
--- WRITES        every container, events, de, <job> and its parts, the parent's
+-- WRITES        every container, stalled, events, de, <job> and its parts, the parent's
 -- COST          O(wait + active) in the worst case: a list must be searched
 -- RETRY         safe
 --@include events
@@ -25,6 +25,7 @@ local function take_out()
   for _, name in ipairs({ "completed", "waiting-children", "delayed", "failed", "prioritized" }) do
     if redis.call("ZREM", base .. name, id) == 1 then return name end
   end
+  redis.call("SREM", base .. "stalled", id)
   for _, name in ipairs({ "wait", "paused", "active" }) do
     if redis.call("LREM", base .. name, 0, id) > 0 then return name end
   end

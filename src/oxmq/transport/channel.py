@@ -86,7 +86,7 @@ class Channel:
                     async with asyncio.timeout(2 * CONNECT_TIMEOUT):
                         self._connection = await self._open()
                 except (RedisError, OSError, TimeoutError) as error:
-                    raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}") from error
+                    raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}", error) from error
             return self._connection
 
     async def _open(self) -> AsyncWire:

@@ -32,7 +32,15 @@ _CODES = {
 
 
 class NotSentError(Exception):
-    """Say that a command never left: it was not done."""
+    """Say that a command never left: it was not done.
+
+    Attributes:
+        cause: what kept it.
+    """
+
+    def __init__(self, message: str, cause: Exception | None = None) -> None:
+        super().__init__(message)
+        self.cause = cause
 
 
 class ReplyLostError(Exception):
@@ -98,7 +106,10 @@ def _pauses() -> Iterator[float]:
 
 
 def _is_passing(error: Exception) -> bool:
-    return isinstance(error, NotSentError) or _code(error) in _PASSING
+    if isinstance(error, NotSentError):
+        # Credentials that are refused now will be refused in a second.
+        return not isinstance(error.cause, AuthenticationError)
+    return _code(error) in _PASSING
 
 
 def _refused(error: Exception, operation: str) -> BackendError:

@@ -140,7 +140,7 @@ class AsyncRunner:
             # Nobody to travel with: its caller sends it itself.
             batch[0][1].set_result(_Alone())
             return
-        for calls in _chunks(batch):
+        for calls in _chunks(batch) if batch else ():  # all of them may have been cancelled
             task = asyncio.get_running_loop().create_task(self._run_batch(calls))
             self._sending.add(task)
             task.add_done_callback(self._sending.discard)

@@ -100,7 +100,7 @@ def exchange(wires: SyncWires, words: Sequence[Word], timeout: float) -> Reply:
     try:
         wire = wires.get_connection()
     except (RedisError, OSError) as error:
-        raise NotSentError(f"cannot connect: {error}") from error
+        raise NotSentError(f"cannot connect: {error}", error) from error
     try:
         wire.send_command(*words)
         return wire.read_response(disable_decoding=True, timeout=timeout)

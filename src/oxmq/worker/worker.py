@@ -14,7 +14,7 @@ from oxmq.clock import Clock
 from oxmq.durations import Duration, milliseconds
 from oxmq.errors import ConfigurationError, WorkerClosedError
 from oxmq.executors.threads import ThreadExecutor
-from oxmq.keys import DEFAULT_PREFIX
+from oxmq.keys import DEFAULT_PREFIX, check_token
 from oxmq.ops import lifecycle, queues
 from oxmq.ops.lifecycle import TakeTerms
 from oxmq.ops.outcomes import BackoffStrategy, FinishRules
@@ -179,9 +179,7 @@ class Worker(Closing):
             token: a text of your own, not ``"0"``; it proves that the job is yours.
             block: wait for a job, at most the drain delay.
         """
-        if not token or token == "0":  # noqa: S105 - what stands for "no lock" on the wire
-            raise ConfigurationError(f'token must be a text other than "0", not {token!r}')
-        job = await self._take_one(token)
+        job = await self._take_one(check_token(token))
         if job is None and block:
             connection = BlockingConnection(self._context.runner.endpoint, "")
             try:

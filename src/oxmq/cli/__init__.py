@@ -1,0 +1,28 @@
+"""Give operators the `oxmq` command. Importing this needs nothing beyond the core; running it needs Typer and Rich."""
+
+from __future__ import annotations
+
+import sys
+
+from oxmq.errors import OxmqError
+
+__all__ = ["main"]
+
+_REQUIRED = ("rich", "typer")
+
+
+def main() -> int:
+    """Run the command line of this process and return the exit code: see `oxmq.cli.screen` for the codes."""
+    try:
+        from oxmq.cli.program import program  # noqa: PLC0415 - they are an extra
+        from oxmq.cli.screen import fail  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _REQUIRED:
+            raise
+        print('The oxmq command needs Typer and Rich: pip install "oxmq[standard]"', file=sys.stderr)  # noqa: T201
+        return 2
+    try:
+        program()
+    except OxmqError as error:
+        return fail(str(error))
+    return 0
