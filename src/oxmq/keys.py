@@ -16,6 +16,8 @@ _QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _INTEGER = re.compile(r"0|-?[1-9]\d*")
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f{}]")
 _MAX_ID_LENGTH = 200
+#: What stands for "needs no lock" where a token is expected.
+_NO_LOCK = "0"
 
 
 class QueueKeys:
@@ -91,7 +93,7 @@ def check_job_name(value: object) -> str:
 
 def check_token(token: object) -> str:
     """Return the lock token `token`, or raise `ConfigurationError`; ``"0"`` stands for "no lock" on the wire."""
-    if not isinstance(token, str) or not token or token == "0":
+    if not isinstance(token, str) or not token or token == _NO_LOCK:
         raise ConfigurationError(f'token must be a text other than "0", not {token!r}')
     return token
 

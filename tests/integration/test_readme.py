@@ -12,7 +12,9 @@ README = Path(__file__).parents[2] / "README.md"
 
 
 def test_hello_world_runs_as_shown(tmp_path: Path) -> None:
-    program = next(block for block in re.findall(r"```python\n(.+?)```", README.read_text(), re.S) if "hello.py" in block)
+    program = next(
+        block for block in re.findall(r"```python\n(.+?)```", README.read_text(), re.S) if "hello.py" in block
+    )
     (tmp_path / "hello.py").write_text(program)
     environment = {name: value for name, value in os.environ.items() if name != "OXMQ_URL"}
     command = [sys.executable, "-m", "oxmq", "worker", "hello:app"]

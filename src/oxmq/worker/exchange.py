@@ -279,18 +279,22 @@ class Exchange:
     async def _isolate(self, batch: Sequence[Pending], count: int, error: BackendError) -> None:
         """Find the outcome that the script cannot carry out (damaged data), and keep it from the others."""
         if len(batch) > 1:
-            self.free += count
+            self._return_slots(count)
             for pending in batch:
                 await self._send([pending], 0)
         elif batch:
-            self.free += count
+            self._return_slots(count)
             self._listener.outcome_refused(batch[0].outcome, error)
         else:
             await self._put_back(batch, count, error)
 
     async def _put_back(self, batch: Sequence[Pending], count: int, error: Exception) -> None:
-        self.free += count
-        self._may_find = self._may_find or count > 0
+        self._return_slots(count)
         self._outcomes[:0] = batch
         self._listener.report_error(error)
         await asyncio.sleep(_FAILURE_PAUSE)
+
+    def _return_slots(self, count: int) -> None:
+        """Note that a call has not looked for the jobs that it was to take."""
+        self.free += count
+        self._may_find = self._may_find or count > 0
