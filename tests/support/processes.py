@@ -35,7 +35,7 @@ class Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-X", "faulthandler", "-W", "always::ResourceWarning", "-m", module, *arguments],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *_inherited_path()]), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -127,6 +127,10 @@ class Processes:
     def alive(self) -> list[Process]:
         """Return those that run."""
         return [process for process in self._started if process.exit_code is None]
+
+
+def _inherited_path() -> list[str]:
+    return [path] if (path := os.environ.get("PYTHONPATH")) else []
 
 
 def until_ended(process: Process, seconds: float) -> None:

@@ -62,7 +62,7 @@ def run_worker(settings: WorkerSettings) -> int:
     """
     app = load_app(settings.target, settings.url)
     # After the import, so that an application that sets logging up itself has its way.
-    logging.basicConfig(level=settings.log_level.upper(), format=_LOG_FORMAT)
+    logging.basicConfig(format=_LOG_FORMAT)
     logging.getLogger("oxmq").setLevel(settings.log_level.upper())
     worker = app.worker(settings.queues, concurrency=settings.concurrency, grace=read_grace(settings.grace))
     app.endpoint.prepare()
