@@ -10,7 +10,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
@@ -149,6 +149,8 @@ class JobOptionArgs(TypedDict, total=False):
 
 def job_options(given: Mapping[str, Any]) -> JobOptions:
     """Build `JobOptions` from keyword arguments; an unknown name is a `ConfigurationError`."""
+    if not isinstance(cast("object", given), Mapping):
+        raise ConfigurationError(f"options must be a mapping from names to values, not {given!r:.80}")
     try:
         return JobOptions(**given) if given else NO_OPTIONS
     except TypeError:

@@ -66,6 +66,7 @@ class Queue(Closing):
     def _attach(self, context: QueueContext, defaults: JobOptions | None, ids: IdKind) -> None:
         self._context = context
         self._drafter = JobDrafter(context.clock, defaults, ids)
+        self._may_be_added_to = False
 
     @property
     def name(self) -> str:
@@ -220,7 +221,9 @@ class Queue(Closing):
         self._context.runner.run(queues.hold(self._context.keys, milliseconds(duration, "duration")))
 
     def _draft(self, name: str, data: object, options: Mapping[str, Any]) -> NewJob:
-        check_queue_name(self.name)
+        if not self._may_be_added_to:
+            check_queue_name(self.name)
+            self._may_be_added_to = True
         return self._drafter.draft(name, data, options)
 
     def _read_range(self, container: str, start: int, end: int, asc: bool) -> Sequence[JobRecord]:
