@@ -60,6 +60,18 @@ def encode_json(value: object, field: str, limit: int | None = MAX_VALUE_BYTES) 
     return text
 
 
+def check_text(value: object, field: str, limit: int = MAX_VALUE_BYTES) -> None:
+    """Raise `ConfigurationError` unless `value` is a text that the wire can carry, of at most `limit` bytes."""
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{field} must be a string, not {type(value).__name__}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError as error:
+        raise ConfigurationError(f"{field} cannot be written as UTF-8: {error}") from None
+    if size > limit:
+        raise ConfigurationError(f"{field} takes {size} bytes; at most {limit} are allowed")
+
+
 def decode_json(text: bytes | str) -> Any:  # noqa: ANN401 - JSON is whatever its writer meant
     """Return the value of a JSON text."""
     return _decoder.decode(text)

@@ -31,9 +31,12 @@ def milliseconds(value: object, field: str) -> int:
     return round(exact)
 
 
-def optional_milliseconds(value: object, field: str) -> int | None:
-    """Return `value` in whole milliseconds, or None for None."""
-    return None if value is None else milliseconds(value, field)
+def positive_milliseconds(value: object, field: str) -> int:
+    """Return `value` in whole milliseconds; less than one is a `ConfigurationError` too."""
+    ms = milliseconds(value, field)
+    if ms == 0:
+        raise ConfigurationError(f"{field} must be longer than 0")
+    return ms
 
 
 def _read(value: object, field: str) -> float:

@@ -14,7 +14,7 @@ from typing import Any, TypedDict, cast
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
-from oxmq.durations import Duration, milliseconds
+from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError
 from oxmq.keys import check_job_id
 
@@ -75,8 +75,7 @@ class RateLimit(Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         check_whole(self.max, "RateLimit.max", least=1)
-        if milliseconds(self.duration, "RateLimit.duration") == 0:
-            raise ConfigurationError("RateLimit.duration must be longer than 0")
+        positive_milliseconds(self.duration, "RateLimit.duration")
 
 
 KeepOption = bool | int | Keep | None
@@ -201,11 +200,6 @@ def _check_flag(value: object, field: str) -> None:
         raise ConfigurationError(f"{field} must be True or False, not {value!r}")
 
 
-def _check_timeout(value: object, field: str) -> None:
-    if milliseconds(value, field) == 0:
-        raise ConfigurationError(f"{field} must be longer than 0")
-
-
 def _check_backoff(value: object, field: str) -> None:
     if not isinstance(value, Backoff):
         milliseconds(value, field)
@@ -231,7 +225,7 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "lifo": _check_flag,
     "attempts": _check_count,
     "backoff": _check_backoff,
-    "timeout": _check_timeout,
+    "timeout": positive_milliseconds,
     "remove_on_complete": _check_keep,
     "remove_on_fail": _check_keep,
     "keep_logs": _check_count,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oxmq.durations import milliseconds, optional_milliseconds
+from oxmq.durations import milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError
 
 CENTURY_MS = 100 * 365 * 86_400_000
@@ -58,11 +58,15 @@ def test_refuses_what_is_out_of_range(value: object) -> None:
         milliseconds(value, "ttl")
 
 
-def test_none_is_a_duration_only_where_it_is_optional() -> None:
-    assert optional_milliseconds(None, "delay") is None
-    assert optional_milliseconds("1s", "delay") == 1_000
+def test_none_is_no_duration() -> None:
     with pytest.raises(ConfigurationError, match="delay"):
         milliseconds(None, "delay")
+
+
+def test_nothing_is_no_duration_where_some_time_must_pass() -> None:
+    assert positive_milliseconds("1s", "timeout") == 1_000
+    with pytest.raises(ConfigurationError, match="timeout must be longer than 0"):
+        positive_milliseconds(0.0001, "timeout")
 
 
 @given(st.integers(0, CENTURY_MS))

@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial, reduce
@@ -27,6 +26,7 @@ from msgspec import Struct
 from oxmq.codec import encode_json
 from oxmq.errors import Delay, OxmqError, RateLimited, Unrecoverable
 from oxmq.executors.threads import ThreadExecutor
+from oxmq.ops.outcomes import failure_reason, stack_of, writable
 from oxmq.records import JobRecord
 
 
@@ -199,7 +199,7 @@ def _answer(request: _Request) -> _Reply:
         result = request.task.resolve().run_in_child(request.record, request.token)
         return _Reply(encode_json(result, f"result of job {request.record.id}"))
     except BaseException as error:  # noqa: BLE001 - whatever the task raises is the job's failure
-        reply = _Reply(message=str(error) or type(error).__name__, trace=traceback.format_exc())
+        reply = _Reply(message=failure_reason(error), trace=writable(stack_of(error)))
         for kind in (Unrecoverable, Delay, RateLimited):
             if isinstance(error, kind):
                 reply.signal, reply.seconds = kind.__name__, getattr(error, "seconds", 0.0)

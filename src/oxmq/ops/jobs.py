@@ -66,7 +66,12 @@ def add_in_chunks(keys: QueueKeys, jobs: Sequence[NewJob]) -> Iterator[Call[list
 
 def get(keys: QueueKeys, job_id: str) -> Call[JobRecord | None]:
     """Read a job's hash; None when there is no such job."""
-    return command("HGETALL", keys.job(job_id), decode=lambda reply: read_hash(job_id, reply) if reply else None)
+
+    def decode(reply: Reply) -> JobRecord | None:
+        # Half a hash, and the queue's own ones, are no jobs.
+        return read_hash(job_id, reply) if b"name" in reply[::2] else None
+
+    return command("HGETALL", keys.job(job_id), decode=decode)
 
 
 def get_state(keys: QueueKeys, job_id: str) -> Call[str]:

@@ -83,7 +83,7 @@ def failure_reason(error: BaseException) -> str:
         message = str(error)
     except Exception:  # noqa: BLE001 - an error that cannot say what it is fails its job like any other
         message = ""
-    return _writable(message[:_MAX_REASON]) or type(error).__name__
+    return writable(message[:_MAX_REASON]) or type(error).__name__
 
 
 def stack_of(error: BaseException) -> str:
@@ -91,7 +91,8 @@ def stack_of(error: BaseException) -> str:
     return "".join(traceback.format_exception(error)).rstrip()
 
 
-def _writable(text: str) -> str:
+def writable(text: str) -> str:
+    """Return `text` as the wire can carry it."""
     # Half of a surrogate pair, as file names can hold, is no character that the wire could carry.
     return text.encode(errors="backslashreplace").decode()
 
@@ -113,7 +114,7 @@ def _custom_delay_ms(backoff: Backoff, made: int, error: BaseException, strategy
 
 def _with_trace(stored: bytes | None, stack: str, options: WireOptions) -> bytes:
     earlier: Any = decode_json_or(stored, [])
-    added = [_writable(stack[-_MAX_TRACE:])] if stack else []
+    added = [writable(stack[-_MAX_TRACE:])] if stack else []
     traces: list[Any] = [*(earlier if isinstance(earlier, list) else []), *added]
     limit = _MAX_TRACES if isinstance(options.stack_trace_limit, UnsetType) else int(options.stack_trace_limit)
     return encode_json(traces[-limit:] if limit else [], "stacktrace", None)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar, cast
 
 from oxmq.codec import (
-    MAX_VALUE_BYTES,
+    check_text,
     decode_json,
     decode_json_or,
     encode_json,
@@ -17,7 +17,7 @@ from oxmq.codec import (
     read_options,
     user_options,
 )
-from oxmq.durations import Duration, milliseconds
+from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError, JobFailedError, JobLockedError, LockLostError, job_error
 from oxmq.keys import check_token
 from oxmq.ops import jobs, lifecycle, outcomes
@@ -226,8 +226,7 @@ class Job(Generic[R]):
 
         The line may be there twice when an `OutcomeUnknownError` is answered by another call.
         """
-        if len(row.encode()) > MAX_VALUE_BYTES:
-            raise ConfigurationError(f"log line of job {self.id} takes more than {MAX_VALUE_BYTES} bytes")
+        check_text(row, f"log line of job {self.id}")
         return self._context.runner.run(jobs.add_log(self._context.keys, self.id, row, _kept_logs(self._record)))
 
     def get_logs(self, start: int = 0, end: int = -1, *, asc: bool = True) -> list[str]:
@@ -280,7 +279,7 @@ class Job(Generic[R]):
     def extend_lock(self, token: str, duration: Duration) -> None:
         """Renew the lock held by `token`. Raises `LockLostError` when it is not held any more."""
         check_token(token)
-        lock_ms = milliseconds(duration, "duration")
+        lock_ms = positive_milliseconds(duration, "duration")
         if not self._context.runner.run(jobs.extend_lock(self._context.keys, self.id, token, lock_ms)):
             message = f"Missing lock for job {self.id}. extendLock"
             raise LockLostError(message, job_id=self.id, queue=self.queue_name, operation="extend_lock", code=-2)

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self, Unpack
+from typing import Any, Self, Unpack, cast
 
 from msgspec import UNSET
 
 from oxmq.clock import Clock
-from oxmq.durations import Duration, milliseconds
+from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, check_queue_name
 from oxmq.ops import jobs, queues
@@ -218,7 +218,7 @@ class Queue(Closing):
 
     def rate_limit(self, duration: Duration) -> None:
         """Let no job of this queue start for `duration`."""
-        self._context.runner.run(queues.hold(self._context.keys, milliseconds(duration, "duration")))
+        self._context.runner.run(queues.hold(self._context.keys, positive_milliseconds(duration, "duration")))
 
     def _draft(self, name: str, data: object, options: Mapping[str, Any]) -> NewJob:
         if not self._may_be_added_to:
@@ -239,6 +239,6 @@ class Queue(Closing):
 
 
 def _name_data_options(args: NewJobArgs) -> tuple[str, object, Mapping[str, Any]]:
-    if not 2 <= len(args) <= 3:
+    if not isinstance(cast("object", args), tuple | list) or not 2 <= len(args) <= 3:
         raise ConfigurationError(f"a job for add_bulk is (name, data) or (name, data, options), not {args!r:.80}")
     return (args[0], args[1], args[2] if len(args) == 3 else {})

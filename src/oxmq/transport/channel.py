@@ -13,9 +13,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from oxmq.ops.call import Reply, Word
-from oxmq.transport.connect import COMMAND_TIMEOUT, CONNECT_TIMEOUT, Endpoint
+from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
 from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError, ResponseError
-from oxmq.transport.wire import AsyncWire, pack
+from oxmq.transport.wire import CONNECT_TIMEOUT, AsyncWire, pack
 
 _Waiting = tuple["asyncio.Future[Reply]", float]
 
@@ -42,22 +42,26 @@ class Channel:
         self._greet = greet
         self._timeout = timeout
         self._connection: AsyncWire | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[None] | None = None
         self._outbox: list[tuple[bytes, asyncio.Future[Reply]]] = []
         self._waiting: deque[_Waiting] = deque()
         self._outgoing = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.TimerHandle | None = None
 
-    async def request(self, words: Sequence[Word]) -> Reply:
+    async def request(self, words: Sequence[Word], connect_within: float = CONNECT_TIMEOUT) -> Reply:
         """Send a command and return its reply.
+
+        Args:
+            words: the command.
+            connect_within: how long to wait for a connection, if there is none, in seconds.
 
         Raises:
             NotSentError: no connection could be made, or it broke before the command left.
             ReplyLostError: the command left and no reply came.
             ResponseError: the server answered with an error.
         """
-        connection = self._connection or await self._connect()
+        connection = self._connection or await self._connect(connect_within)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         packed = pack(words)
         if self._waiting or self._outbox:
@@ -79,19 +83,32 @@ class Channel:
         self._fail(RedisError("closed"))
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _connect(self) -> AsyncWire:
-        async with self._connecting:
-            if self._connection is None:
-                try:
-                    async with asyncio.timeout(2 * CONNECT_TIMEOUT):
-                        self._connection = await self._open()
-                except (RedisError, OSError, TimeoutError) as error:
-                    raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}", error) from error
-            return self._connection
+    async def _connect(self, timeout: float) -> AsyncWire:
+        """Return the connection, once the attempt that all share has made it; wait at most `timeout` seconds."""
+        if self._connecting is None:
+            self._connecting = asyncio.get_running_loop().create_task(self._try_to_connect())
+        attempt = self._connecting
+        # Not awaited itself: a caller that is cancelled leaves it to the others.
+        await asyncio.wait({attempt}, timeout=timeout)
+        if not attempt.done():
+            raise NotSentError(f"cannot connect to {self._endpoint.address}: no answer in time")
+        if self._connection is None:
+            error = attempt.exception() or RedisError("it was closed")
+            raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}", _as_exception(error)) from error
+        return self._connection
+
+    async def _try_to_connect(self) -> None:
+        try:
+            if self._endpoint.needs_preparing:
+                await asyncio.to_thread(self._endpoint.prepare)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                self._connection = await self._open()
+        except TimeoutError:
+            raise RedisError(f"no answer within {CONNECT_TIMEOUT:g} s") from None
+        finally:
+            self._connecting = None
 
     async def _open(self) -> AsyncWire:
-        if self._endpoint.is_embedded:
-            await asyncio.to_thread(self._endpoint.prepare)
         connection = self._endpoint.async_wire()
         try:
             await connection.connect()
@@ -182,6 +199,10 @@ def _fail_all(futures: Iterable[asyncio.Future[Reply]], kind: type[Exception], c
     for future in futures:
         if not future.done():
             future.set_exception(kind(str(cause)))
+
+
+def _as_exception(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else RedisError(str(error))
 
 
 async def _discard(connection: AsyncWire) -> None:

@@ -12,27 +12,22 @@ from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import redis.asyncio.connection
-import redis.asyncio.sentinel
 import redis.connection
-import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from oxmq.errors import ConfigurationError
 from oxmq.transport.embedded import embedded_url
-from oxmq.transport.wire import AsyncWire, SyncWires
+from oxmq.transport.sentinel import ask_for_master
+from oxmq.transport.wire import CONNECT_TIMEOUT, AsyncWire, SyncWires
 
-#: How long making a connection may take, in seconds.
-CONNECT_TIMEOUT = 2.0
 #: How long a command may take, from call to answer, in seconds.
 COMMAND_TIMEOUT = 5.0
 
 # The client's own annotations are too narrow for keyword arguments that come from a URL: `wire` says what is relied on.
 _async_connection: Any = redis.asyncio.connection
-_async_sentinel: Any = redis.asyncio.sentinel
 _sync_connection: Any = redis.connection
-_sync_sentinel: Any = redis.sentinel
 
 _SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss", "unix": "unix"}
 _FORMS = "redis://, rediss://, valkey://, valkeys://, unix://, redis+sentinel:// or embedded://"
@@ -76,31 +71,32 @@ class Endpoint:
         return self._source
 
     @property
-    def is_embedded(self) -> bool:
-        """Tell whether this is the embedded server, which a first use may have to start."""
-        return self._directory is not None
+    def needs_preparing(self) -> bool:
+        """Tell whether `prepare` must be called before each connection: the server may be elsewhere, or not running."""
+        return self._directory is not None or bool(self._sentinels)
 
     def prepare(self) -> None:
-        """Start the embedded server if this is one and it does not run; may block for some seconds."""
+        """Find out where the server is now, for an endpoint that `needs_preparing`; may block for some seconds.
+
+        That is: start the embedded server if it does not run, or ask the sentinels for the master.
+
+        Raises:
+            RedisError, OSError: no sentinel knew.
+        """
         if self._directory is not None:
             self._settings = {"path": unquote(embedded_url(self._directory).removeprefix("unix://"))}
+        elif self._sentinels:
+            host, port = ask_for_master(self._sentinels, self._service, self._credentials())
+            self._settings |= {"host": host, "port": port}
 
     def async_wire(self, client_name: str | None = None) -> AsyncWire:
         """Return a connection for an event loop, not yet open. Call `prepare` before."""
         kwargs = {**self._arguments(client_name), "socket_timeout": None, "retry": AsyncRetry(NoBackoff(), 0)}
-        if self._service:
-            sentinel = _async_sentinel.Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_arguments())
-            pool = _async_sentinel.SentinelConnectionPool(self._service, sentinel, **kwargs)
-            return cast("AsyncWire", pool.make_connection())
         return cast("AsyncWire", self._class_in(_async_connection)(**kwargs))
 
     def sync_wires(self, client_name: str | None = None) -> SyncWires:
         """Return a pool of blocking connections, safe across threads and forks. Call `prepare` before."""
-        timeouts = {"socket_timeout": COMMAND_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
-        kwargs = {**self._arguments(client_name), **timeouts}
-        if self._service:
-            sentinel = _sync_sentinel.Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_arguments())
-            return cast("SyncWires", _sync_sentinel.SentinelConnectionPool(self._service, sentinel, **kwargs))
+        kwargs = {**self._arguments(client_name), "socket_timeout": CONNECT_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
         pool = _sync_connection.ConnectionPool(connection_class=self._class_in(_sync_connection), **kwargs)
         return cast("SyncWires", pool)
 
@@ -119,9 +115,8 @@ class Endpoint:
             "socket_connect_timeout": CONNECT_TIMEOUT,
         }
 
-    def _sentinel_arguments(self) -> dict[str, Any]:
-        credentials = {name: value for name, value in self._settings.items() if name in ("username", "password")}
-        return {"socket_timeout": CONNECT_TIMEOUT, "socket_connect_timeout": CONNECT_TIMEOUT, **credentials}
+    def _credentials(self) -> dict[str, Any]:
+        return {name: value for name, value in self._settings.items() if name in ("username", "password") and value}
 
     def _read_url(self, url: str) -> None:
         scheme, separator, rest = url.partition("://")

@@ -63,6 +63,11 @@ class Attempts:
         self._pauses = _pauses()
         self._lost: Exception | None = None
 
+    @property
+    def remaining(self) -> float:
+        """Return how many seconds are left."""
+        return max(0.0, self._deadline - time.monotonic())
+
     def pause_after(self, error: NotSentError | ReplyLostError | ResponseError) -> float:
         """Return the seconds to wait before the next try.
 

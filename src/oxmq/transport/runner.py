@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 from oxmq.clock import Clock, SystemClock
 from oxmq.errors import BackendError
 from oxmq.ops.call import MAX_ROWS, Call, Reply, Word
-from oxmq.scripts import Script
 from oxmq.transport.channel import Channel
 from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
 from oxmq.transport.faults import (
@@ -100,23 +99,24 @@ class AsyncRunner:
         attempts = Attempts(call.name, call.retry, self._timeout)
         while True:
             try:
-                return await self._send(call.script, call.words, tail)
+                return await self._send(call, tail, attempts)
             except (NotSentError, ReplyLostError, ResponseError) as error:
                 if needs_other_server(error):
                     self._open_channel().drop(str(error))
                 pause = attempts.pause_after(error)
             await asyncio.sleep(pause)
 
-    async def _send(self, script: Script | None, words: Sequence[Word], tail: Sequence[Word]) -> Reply:
-        channel = self._open_channel()
+    async def _send(self, call: Call[Any], tail: Sequence[Word], attempts: Attempts) -> Reply:
+        channel, script = self._open_channel(), call.script
         if script is None:
-            return await channel.request(words)
+            return await channel.request(call.words, attempts.remaining)
+        words = ("EVALSHA", script.sha, *call.words, *tail)
         with contextlib.suppress(NoScriptError):
-            return await channel.request(("EVALSHA", script.sha, *words, *tail))
+            return await channel.request(words, attempts.remaining)
         # Nothing ran, so that sending it again cannot do it twice.
-        await channel.request(("SCRIPT", "LOAD", script.text))
+        await channel.request(("SCRIPT", "LOAD", script.text), attempts.remaining)
         try:
-            return await channel.request(("EVALSHA", script.sha, *words, *tail))
+            return await channel.request(words, attempts.remaining)
         except NoScriptError as error:
             raise NotSentError(f"script {script.name} was flushed as soon as it was loaded") from error
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from oxmq.errors import UnavailableError
 from oxmq.ops.call import Reply, Word
 from oxmq.records import Event
-from oxmq.transport.connect import CONNECT_TIMEOUT, Endpoint
+from oxmq.transport.connect import Endpoint
 from oxmq.transport.entries import (
     events_question,
     marker_question,
@@ -23,7 +23,7 @@ from oxmq.transport.entries import (
     read_newest_id,
 )
 from oxmq.transport.faults import RedisError
-from oxmq.transport.wire import AsyncWire, pack
+from oxmq.transport.wire import CONNECT_TIMEOUT, AsyncWire, pack
 
 #: How long after the end of a wait its answer may still come, in seconds.
 _MARGIN = 2.0
@@ -69,7 +69,7 @@ class BlockingConnection:
                 await connection.disconnect(nowait=True)
 
     async def _open(self) -> AsyncWire:
-        if self._endpoint.is_embedded:
+        if self._endpoint.needs_preparing:
             await asyncio.to_thread(self._endpoint.prepare)
         connection = self._endpoint.async_wire(self._client_name)
         self._connection = connection

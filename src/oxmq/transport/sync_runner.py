@@ -10,10 +10,17 @@ from typing import TypeVar
 
 from oxmq.clock import Clock, SystemClock
 from oxmq.ops.call import Call, Reply, Word
-from oxmq.scripts import Script
 from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
-from oxmq.transport.faults import Attempts, NoScriptError, NotSentError, RedisError, ReplyLostError, ResponseError
-from oxmq.transport.wire import SyncWires, clock_reading
+from oxmq.transport.faults import (
+    Attempts,
+    NoScriptError,
+    NotSentError,
+    RedisError,
+    ReplyLostError,
+    ResponseError,
+    needs_other_server,
+)
+from oxmq.transport.wire import CONNECT_TIMEOUT, SyncWires, clock_reading
 
 T = TypeVar("T")
 
@@ -45,8 +52,11 @@ class SyncRunner:
         attempts = Attempts(call.name, call.retry, self._timeout)
         while True:
             try:
-                return call.decode(self._send(call.script, call.words, call.tail))
+                return call.decode(self._send(call, attempts))
             except (NotSentError, ReplyLostError, ResponseError) as error:
+                if isinstance(error, NotSentError) or needs_other_server(error):
+                    # The server may be elsewhere by now. Other threads keep what they are using.
+                    self._wires = None
                 pause = attempts.pause_after(error)
             time.sleep(pause)
 
@@ -60,33 +70,43 @@ class SyncRunner:
         if wires is not None:
             wires.disconnect()
 
-    def _send(self, script: Script | None, words: Sequence[Word], tail: Sequence[Word]) -> Reply:
+    def _send(self, call: Call[T], attempts: Attempts) -> Reply:
+        script = call.script
         if script is None:
-            return self._exchange(words)
+            return self._exchange(call.words, attempts)
+        words = ("EVALSHA", script.sha, *call.words, *call.tail)
         with contextlib.suppress(NoScriptError):
-            return self._exchange(("EVALSHA", script.sha, *words, *tail))
+            return self._exchange(words, attempts)
         # Nothing ran, so that sending it again cannot do it twice.
-        self._exchange(("SCRIPT", "LOAD", script.text))
+        self._exchange(("SCRIPT", "LOAD", script.text), attempts)
         try:
-            return self._exchange(("EVALSHA", script.sha, *words, *tail))
+            return self._exchange(words, attempts)
         except NoScriptError as error:
             raise NotSentError(f"script {script.name} was flushed as soon as it was loaded") from error
 
-    def _exchange(self, words: Sequence[Word]) -> Reply:
-        return exchange(self._open(), words, self._timeout)
+    def _exchange(self, words: Sequence[Word], attempts: Attempts) -> Reply:
+        return exchange(self._open(attempts), words, self._timeout)
 
-    def _open(self) -> SyncWires:
-        with self._opening:
+    def _open(self, attempts: Attempts) -> SyncWires:
+        if not self._opening.acquire(timeout=attempts.remaining):
+            raise NotSentError(f"cannot connect to {self.endpoint.address}: no answer in time")
+        try:
             if self._wires is None:
-                try:
-                    self.endpoint.prepare()
-                    wires = self.endpoint.sync_wires()
-                    offset_ms = clock_reading()
-                    self._clock.follow(offset_ms(exchange(wires, ("TIME",), self._timeout)))
-                except ReplyLostError as error:
-                    raise NotSentError(str(error)) from error
-                self._wires = wires
+                self._wires = self._connect()
             return self._wires
+        finally:
+            self._opening.release()
+
+    def _connect(self) -> SyncWires:
+        try:
+            self.endpoint.prepare()
+            wires = self.endpoint.sync_wires()
+            offset_ms = clock_reading()
+            self._clock.follow(offset_ms(exchange(wires, ("TIME",), CONNECT_TIMEOUT)))
+        except (NotSentError, ReplyLostError, RedisError, OSError) as error:
+            cause = error.cause if isinstance(error, NotSentError) else error
+            raise NotSentError(f"cannot connect to {self.endpoint.address}: {cause}", cause) from error
+        return wires
 
 
 def exchange(wires: SyncWires, words: Sequence[Word], timeout: float) -> Reply:

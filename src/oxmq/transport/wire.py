@@ -10,6 +10,9 @@ import hiredis
 
 from oxmq.ops.call import Reply, Word
 
+#: How long making a connection may take, in seconds.
+CONNECT_TIMEOUT = 2.0
+
 # Its own annotation is of a command of one word. It takes a sixth of the time of the client's packer.
 _pack_command = cast("Callable[[tuple[Word, ...]], bytes]", cast("Any", hiredis).pack_command)
 

@@ -92,6 +92,7 @@ class Exchange:
         self._outcomes: list[Pending] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._scheduled = False
+        self._closed = False
         self._resume_at = 0.0
         self.free = slots
         self.taking = False
@@ -148,12 +149,16 @@ class Exchange:
 
     async def close(self) -> None:
         """Give up what is under way."""
+        self._closed = True
         for call in list(self._calls):
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
     def _pump(self) -> None:
         self._scheduled = False
+        if self._closed:
+            # A handler that was given up may still report; nobody hears it any more.
+            return
         while len(self._calls) < _MAX_CALLS:
             batch, count = self._next_call()
             if not batch and not count:

@@ -137,6 +137,13 @@ class Executor:
         self._settle(run, outcome)
 
     async def _outcome_of(self, run: Run, error: BaseException) -> Outcome:
+        try:
+            return await self._decide(run, error)
+        except Exception as fault:  # noqa: BLE001 - a delay that is none, a backoff strategy that fails
+            # Whatever is wrong with what the handler asked for, its job must end, and not by the same way.
+            return outcomes.failed(run.record, run.token, Unrecoverable(str(fault)), self._context.rules)
+
+    async def _decide(self, run: Run, error: BaseException) -> Outcome:
         record, token = run.record, run.token
         if isinstance(error, asyncio.CancelledError):
             if run.stop is Stop.HAND_BACK:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from oxmq.durations import Duration, milliseconds
+from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError
 from oxmq.options import Keep, KeepOption, RateLimit, check_whole
 
@@ -46,27 +46,27 @@ def worker_options(
     remove_on_fail: KeepOption,
 ) -> WorkerOptions:
     """Return the options, or raise `ConfigurationError` naming the one that is not acceptable."""
+    limit = _limit(limiter)
     return WorkerOptions(
         concurrency=check_whole(concurrency, "concurrency", least=1),
-        lock_ms=_positive(lock_duration, "lock_duration"),
-        stalled_interval_ms=_positive(stalled_interval, "stalled_interval"),
+        lock_ms=positive_milliseconds(lock_duration, "lock_duration"),
+        stalled_interval_ms=positive_milliseconds(stalled_interval, "stalled_interval"),
         max_stalled_count=check_whole(max_stalled_count, "max_stalled_count", least=0),
-        drain_delay_ms=_positive(drain_delay, "drain_delay"),
+        drain_delay_ms=positive_milliseconds(drain_delay, "drain_delay"),
         grace_ms=milliseconds(grace, "grace"),
-        max_loop_block_ms=_positive(max_loop_block, "max_loop_block"),
+        max_loop_block_ms=positive_milliseconds(max_loop_block, "max_loop_block"),
         name=_name(name),
-        limit_max=None if limiter is None else limiter.max,
-        limit_ms=0 if limiter is None else milliseconds(limiter.duration, "limiter.duration"),
+        limit_max=None if limit is None else limit.max,
+        limit_ms=0 if limit is None else milliseconds(limit.duration, "limiter.duration"),
         keep_completed=_keep(remove_on_complete, "remove_on_complete"),
         keep_failed=_keep(remove_on_fail, "remove_on_fail"),
     )
 
 
-def _positive(value: Duration, field: str) -> int:
-    ms = milliseconds(value, field)
-    if ms == 0:
-        raise ConfigurationError(f"{field} must be longer than 0")
-    return ms
+def _limit(limiter: object) -> RateLimit | None:
+    if not (limiter is None or isinstance(limiter, RateLimit)):
+        raise ConfigurationError(f"limiter must be a RateLimit, not {limiter!r}")
+    return limiter
 
 
 def _name(name: object) -> str:

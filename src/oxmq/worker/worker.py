@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext, open_context
 from oxmq.client.job import Job
 from oxmq.clock import Clock
-from oxmq.durations import Duration, milliseconds
+from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError, WorkerClosedError
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.keys import DEFAULT_PREFIX, check_token
@@ -125,6 +125,8 @@ class Worker(Closing):
         ``active(job)``, ``completed(job, json)``, ``failed(job, reason)``, ``retrying(job, reason)``,
         ``stalled(job_id)``, ``lock_lost(job_id)``, ``error(exception)``, ``closed()``.
         """
+        if event not in get_args(WorkerEvent):
+            raise ConfigurationError(f"event must be one of {', '.join(get_args(WorkerEvent))}, not {event!r}")
         self._listeners.add(event, callback)
 
     async def run(self, *, handle_signals: bool = True) -> None:
@@ -192,7 +194,7 @@ class Worker(Closing):
 
     async def rate_limit(self, duration: Duration) -> None:
         """Let no job of the queue start for `duration`."""
-        await self._context.runner.run(queues.hold(self._context.keys, milliseconds(duration, "duration")))
+        await self._context.runner.run(queues.hold(self._context.keys, positive_milliseconds(duration, "duration")))
 
     async def recover_stalled(self) -> list[str]:
         """Look for stalled jobs now, unless some worker has in this interval; return the ids given back."""

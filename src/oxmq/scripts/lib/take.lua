@@ -74,7 +74,8 @@ end
 local function take(base, now, count, token, lock_ms, limit_max, limit_ms, worker)
   local meta = redis.call("HMGET", base .. "meta", "paused", "concurrency", "max", "duration")
   promote_due(base, tonumber(now))
-  local max = tonumber(meta[3] or limit_max)
+  local window_ms = tonumber(limit_ms) or tonumber(meta[4])
+  local max = window_ms and tonumber(meta[3] or limit_max)
   local wanted, limited = allowed(base, count, max)
   if limited > 0 then return limited, "-1", {} end
   if meta[1] then return 0, "-1", {}, true end
@@ -99,7 +100,7 @@ local function take(base, now, count, token, lock_ms, limit_max, limit_ms, worke
   end
   if #jobs > 0 then
     redis.call("LPUSH", base .. "active", unpack(live))
-    if max then count_starts(base, started, tonumber(limit_ms) or tonumber(meta[4])) end
+    if max then count_starts(base, started, window_ms) end
   end
   if #jobs > 0 or not emptied then redis.call("ZADD", base .. "marker", 0, "0") end
   local due = emptied and next_due(base) or -1
