@@ -1,0 +1,1 @@
+"""Measure oxmq beside its peers, all in one run on one machine."""

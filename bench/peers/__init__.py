@@ -1,0 +1,1 @@
+"""One module per peer that is written in Python; each runs as a process of its own in an environment of its own."""
