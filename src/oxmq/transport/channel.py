@@ -80,6 +80,9 @@ class Channel:
     async def close(self) -> None:
         """Close the connection; whatever is under way on it fails."""
         tasks = self._tasks
+        if self._connecting is not None:
+            self._connecting.cancel()
+            tasks = [*tasks, self._connecting]
         self._fail(RedisError("closed"))
         await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -87,13 +90,15 @@ class Channel:
         """Return the connection, once the attempt that all share has made it; wait at most `timeout` seconds."""
         if self._connecting is None:
             self._connecting = asyncio.get_running_loop().create_task(self._try_to_connect())
+            # Every caller that waits for it may be cancelled: somebody must look at how it ended.
+            self._connecting.add_done_callback(_error_of)
         attempt = self._connecting
         # Not awaited itself: a caller that is cancelled leaves it to the others.
         await asyncio.wait({attempt}, timeout=timeout)
         if not attempt.done():
             raise NotSentError(f"cannot connect to {self._endpoint.address}: no answer in time")
         if self._connection is None:
-            error = attempt.exception() or RedisError("it was closed")
+            error = _error_of(attempt) or RedisError("it was closed")
             raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}", _as_exception(error)) from error
         return self._connection
 
@@ -193,6 +198,10 @@ class Channel:
             if task is not asyncio.current_task():
                 task.cancel()
         self._tasks = [asyncio.get_running_loop().create_task(_discard(broken))]
+
+
+def _error_of(attempt: asyncio.Task[None]) -> BaseException | None:
+    return None if attempt.cancelled() else attempt.exception()
 
 
 def _fail_all(futures: Iterable[asyncio.Future[Reply]], kind: type[Exception], cause: Exception) -> None:

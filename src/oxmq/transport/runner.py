@@ -83,6 +83,10 @@ class AsyncRunner:
                 await asyncio.sleep(0)  # let it leave before the next one is packed
             while under_way:
                 results.append(await under_way.popleft())
+        except asyncio.CancelledError:
+            for task in under_way:
+                task.cancel()
+            raise
         finally:
             await asyncio.gather(*under_way, return_exceptions=True)
         return results

@@ -96,8 +96,9 @@ class Exchange:
         self._resume_at = 0.0
         self.free = slots
         self.taking = False
-        # Whether there may be jobs that no call under way will find.
+        # Whether there may be jobs that no call under way will find, and whether the last one found all it asked for.
         self._may_find = False
+        self._plenty = False
         self.drained = asyncio.Event()
         self.settled = asyncio.Event()
         self.settled.set()
@@ -175,7 +176,7 @@ class Exchange:
         now = asyncio.get_running_loop().time()
         batch = self._outcomes[: self._batch]
         count = min(self.free, self._batch) if self.taking and now >= self._resume_at else 0
-        if not batch and not self._may_find:
+        if not batch and not (self._may_find or self._plenty):
             count = 0
         if self._calls and 2 * max(len(batch), count) < self._batch:
             return [], 0  # not worth a call of its own while another is under way
@@ -228,13 +229,14 @@ class Exchange:
 
     def _note(self, finished: Finished, count: int) -> None:
         taken = finished.taken
+        self._plenty = 0 < count == len(taken.jobs)
         if finished.refusals and all(finished.refusals):
             # Such a call takes no jobs either.
             self._may_find = True
         if taken.limited_ms:
             self._sleep(min(taken.limited_ms / 1000, _MAX_LIMITED))
             self._may_find = True
-        elif count and len(taken.jobs) == count:
+        elif self._plenty:
             self._may_find = True
         elif count and not self._may_find:
             # Nothing has been heard since the call left that would be worth another look.
