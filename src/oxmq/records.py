@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 
-class JobRecord(Struct):
+class JobRecord(Struct, gc=False):
     """Hold a job's hash as it is stored: JSON still as text, times in milliseconds."""
 
     id: str

@@ -19,7 +19,7 @@ T = TypeVar("T")
 _ADD = SCRIPTS["add"]
 
 
-class NewJob(Struct, frozen=True):
+class NewJob(Struct, frozen=True, gc=False):
     """Hold a job that is to be added, already in the wire's encoding.
 
     Attributes:

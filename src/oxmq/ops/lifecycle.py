@@ -29,7 +29,7 @@ class TakeTerms(Struct, frozen=True):
     worker_name: str = ""
 
 
-class Outcome(Struct):
+class Outcome(Struct, gc=False):
     """Hold how the run of a job ended.
 
     Attributes:

@@ -127,7 +127,7 @@ class Services:
 
 
 def _token_maker() -> Callable[[], str]:
-    worker_id, numbers = uuid.uuid4(), itertools.count()
+    worker_id, numbers = str(uuid.uuid4()), itertools.count()
     return lambda: f"{worker_id}:{next(numbers)}"
 
 
