@@ -46,7 +46,8 @@ class ResultReader:
         try:
             # Listen first, then ask: so a job that ends in between is not missed.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._listening.wait(), _LOOK)
+                async with asyncio.timeout(_LOOK):
+                    await self._listening.wait()
             while True:
                 ended = future.result() if future.done() else await self._look(job_id)
                 if ended is not None:

@@ -113,9 +113,9 @@ def recover_stalled(keys: QueueKeys, now_ms: int, max_stalled: int, interval_ms:
     return run_script("recover_stalled", keys.base, now_ms, max_stalled, interval_ms, decode=texts)
 
 
-def hand_back(keys: QueueKeys, token: str, running: Iterable[str]) -> Call[list[str]]:
-    """Return the jobs locked by `token`, but those `running`; the result is their ids."""
-    return run_script("hand_back", keys.base, token, *running, decode=texts)
+def hand_back(keys: QueueKeys, token: str) -> Call[list[str]]:
+    """Return the jobs locked by `token` to the queue; the result is their ids."""
+    return run_script("hand_back", keys.base, token, decode=texts)
 
 
 def _terms(now_ms: int, count: int, token: str, terms: TakeTerms) -> tuple[Word, ...]:

@@ -1,7 +1,6 @@
 --- hand_back: return to the queue the jobs that were locked by a take whose reply was lost
 -- KEYS 1 base      str   "prefix:queue:"
 -- ARGV 1 token     str   the token of that take
--- ARGV 2.. running list  ids that the worker knows it is running under the token
 -- RETURNS          list  ids handed back; they run next, and no attempt is counted
 -- ERRORS           none
 -- EVENTS           waiting
@@ -13,11 +12,10 @@
 --@include ready
 
 local base, token = KEYS[1], ARGV[1]
-local running, returned = {}, {}
-for at = 2, #ARGV do running[ARGV[at]] = true end
+local returned = {}
 local max = max_events(base)
 for _, id in ipairs(redis.call("LRANGE", base .. "active", 0, -1)) do
-  if not running[id] and redis.call("GET", base .. id .. ":lock") == token then
+  if redis.call("GET", base .. id .. ":lock") == token then
     redis.call("DEL", base .. id .. ":lock")
     redis.call("SREM", base .. "stalled", id)
     redis.call("LREM", base .. "active", 1, id)

@@ -6,7 +6,7 @@
 -- EVENTS        waiting
 -- WRITES        delayed, wait, prioritized, pc, marker, events, <job>
 -- COST          O(log delayed)
--- RETRY         safe
+-- RETRY         never  a second time it is refused, as any job that is not delayed
 --@include events
 --@include ready
 

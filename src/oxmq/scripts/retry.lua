@@ -11,7 +11,7 @@
 -- EVENTS                 waiting
 -- WRITES                 completed, failed, wait, prioritized, pc, marker, events, <job>, the parent's :dependencies, :processed, :failed, :unsuccessful
 -- COST                   O(log finished)
--- RETRY                  safe
+-- RETRY                  never  a second time it is refused, as any job that is not in that state
 --@include events
 --@include ready
 

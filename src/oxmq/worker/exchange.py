@@ -48,10 +48,6 @@ class Listener(Protocol):
         """Note that Redis has refused an outcome."""
         ...
 
-    def running_ids(self) -> list[str]:
-        """Return the ids of the jobs that are running."""
-        ...
-
     def report_error(self, error: Exception) -> None:
         """Tell whoever listens that something went wrong."""
         ...
@@ -276,7 +272,7 @@ class Exchange:
         await self._put_back([Pending(pending.outcome, True) for pending in batch], count, error)
         while count:
             try:
-                await self._runner.run(lifecycle.hand_back(self._keys, token, self._listener.running_ids()))
+                await self._runner.run(lifecycle.hand_back(self._keys, token))
             except BackendError as failure:
                 self._listener.report_error(failure)
                 await asyncio.sleep(_FAILURE_PAUSE)

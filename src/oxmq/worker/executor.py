@@ -31,6 +31,8 @@ from oxmq.worker.run import Run, Stop
 
 AsyncHandler = Callable[[Job[Any]], Awaitable[object]]
 
+_Key = tuple[str, str]
+
 #: How long a handler that was told to stop may take over it before it is given up, in seconds.
 STOP_GRACE = 5.0
 
@@ -56,8 +58,9 @@ class Executor:
         self._renewer = renewer
         self._listeners = listeners
         self._report = report
-        self._runs: dict[str, Run] = {}
-        self._reported: dict[str, Run] = {}
+        # By token too: a job that this worker has lost may come back to it while its first run goes on.
+        self._runs: dict[_Key, Run] = {}
+        self._reported: dict[_Key, Run] = {}
         self.abandoned = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -67,15 +70,12 @@ class Executor:
         """Return how many jobs are running."""
         return len(self._runs)
 
-    def running_ids(self) -> list[str]:
-        return list(self._runs)
-
     def start_jobs(self, records: list[JobRecord], token: str) -> None:
         loop = asyncio.get_running_loop()
         self.idle.clear()
         for record in records:
             run = Run(record, token)
-            self._runs[record.id] = run
+            self._runs[record.id, token] = run
             self._renewer.track(record.id, token)
             timeout = read_options(record.opts).timeout
             if timeout:
@@ -106,7 +106,7 @@ class Executor:
             self._listeners.tell(event, self._job(run), outcome.value)
 
     def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> None:
-        run = self._reported.get(outcome.job_id)
+        run = self._reported.get((outcome.job_id, outcome.token))
         if run is not None and isinstance(refusal, ChildrenPendingError | ChildrenFailedError):
             # The job is still ours, and its completion was refused: it has failed, for good if a child has.
             error = Unrecoverable(str(refusal)) if isinstance(refusal, ChildrenFailedError) else refusal
@@ -187,8 +187,8 @@ class Executor:
         run.reported = True
         if run.timer is not None:
             run.timer.cancel()
-        self._runs.pop(run.record.id, None)
-        self._reported[run.record.id] = run
+        self._runs.pop((run.record.id, run.token), None)
+        self._reported[run.record.id, run.token] = run
         self._report(outcome)
         if not self._runs:
             self.idle.set()
@@ -196,7 +196,7 @@ class Executor:
     def _forget(self, outcome: Outcome) -> Run | None:
         # The lock is renewed until here, so that it holds while Redis cannot be reached.
         self._renewer.untrack(outcome.job_id, outcome.token)
-        return self._reported.pop(outcome.job_id, None)
+        return self._reported.pop((outcome.job_id, outcome.token), None)
 
     def _job(self, run: Run) -> Job[Any]:
         return Job(self._context, run.record, run.token)
