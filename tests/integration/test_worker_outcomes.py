@@ -375,3 +375,26 @@ async def test_where_the_job_does_not_say_the_worker_does(bed: Bed) -> None:
     bed.working(handler("loop", lambda job: job.data), remove_on_complete=2)
     await eventually(lambda: is_over(jobs[-1]))
     assert [job.data for job in await queue.get_completed()] == [4, 3]
+
+
+async def test_a_job_that_may_not_complete_fails_and_frees_its_slot_once(bed: Bed, redis_client: Any) -> None:
+    """Its children are pending: the completion is refused, and the failure that takes its place is one outcome."""
+    most, running = 0, 0
+
+    async def process(job: Job[Any]) -> None:
+        nonlocal most, running
+        running += 1
+        most = max(most, running)
+        await asyncio.sleep(0)
+        if job.name == "parent":
+            redis_client.sadd(f"{bed.prefix}:q:{job.id}:dependencies", f"{bed.prefix}:q:a-child")
+        running -= 1
+
+    queue = bed.queue()
+    parent = await queue.add("parent")
+    others = await queue.add_bulk([("other", number) for number in range(20)])
+    bed.working(process, concurrency=1)
+    with pytest.raises(JobFailedError, match="pending dependencies"):
+        await parent.result(timeout=5)
+    await eventually(lambda: is_over(others[-1]))
+    assert most == 1

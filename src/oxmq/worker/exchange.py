@@ -44,8 +44,8 @@ class Listener(Protocol):
         """Note that Redis has recorded an outcome."""
         ...
 
-    def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> None:
-        """Note that Redis has refused an outcome."""
+    def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> Outcome | None:
+        """Note that Redis has refused an outcome; return the one to send in its place, if there is one."""
         ...
 
     def report_error(self, error: Exception) -> None:
@@ -254,7 +254,11 @@ class Exchange:
             if refusal is None or (pending.unconfirmed and await self._was_done(pending.outcome)):
                 self._listener.outcome_accepted(pending.outcome)
             else:
-                self._listener.outcome_refused(pending.outcome, refusal)
+                self._refuse(pending.outcome, refusal)
+
+    def _refuse(self, outcome: Outcome, refusal: OxmqError) -> None:
+        if (instead := self._listener.outcome_refused(outcome, refusal)) is not None:
+            self._outcomes.append(Pending(instead))
 
     async def _was_done(self, outcome: Outcome) -> bool:
         """Tell whether the call that was left without an answer had recorded the outcome."""
@@ -287,7 +291,7 @@ class Exchange:
                 await self._send([pending], 0)
         elif batch:
             self._return_slots(count)
-            self._listener.outcome_refused(batch[0].outcome, error)
+            self._refuse(batch[0].outcome, error)
         else:
             await self._put_back(batch, count, error)
 

@@ -105,15 +105,15 @@ class Executor:
                            self._context.keys.name, event, outcome.value)  # fmt: skip
             self._listeners.tell(event, self._job(run), outcome.value)
 
-    def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> None:
+    def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> Outcome | None:
         run = self._reported.get((outcome.job_id, outcome.token))
         if run is not None and isinstance(refusal, ChildrenPendingError | ChildrenFailedError):
             # The job is still ours, and its completion was refused: it has failed, for good if a child has.
             error = Unrecoverable(str(refusal)) if isinstance(refusal, ChildrenFailedError) else refusal
-            self._report(outcomes.failed(run.record, run.token, error, self._context.rules))
-            return
+            return outcomes.failed(run.record, run.token, error, self._context.rules)
         self._forget(outcome)
         self.report_error(refusal)
+        return None
 
     def report_error(self, error: Exception) -> None:
         logger.error("queue %s: %s", self._context.keys.name, error)
