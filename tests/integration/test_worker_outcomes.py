@@ -385,7 +385,7 @@ async def test_a_job_that_may_not_complete_fails_and_frees_its_slot_once(bed: Be
         nonlocal most, running
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)  # long enough for another to be seen beside it
         if job.name == "parent":
             redis_client.sadd(f"{bed.prefix}:q:{job.id}:dependencies", f"{bed.prefix}:q:a-child")
         running -= 1
