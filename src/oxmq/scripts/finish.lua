@@ -140,7 +140,11 @@ local function finish(run, job)
     store(run, made)
   end
   local field = run.outcome == "completed" and "returnvalue" or "failedReason"
-  redis.call("XADD", base .. "events", "*", "event", run.outcome, "jobId", run.id, field, run.value, "prev", "active")
+  if rows == 1 then
+    emit_capped(base, max, run.outcome, "jobId", run.id, field, run.value, "prev", "active")
+  else
+    redis.call("XADD", base .. "events", "*", "event", run.outcome, "jobId", run.id, field, run.value, "prev", "active")
+  end
   if run.outcome == "failed" and made >= run.attempts then
     emit(base, "retries-exhausted", "jobId", run.id, "attemptsMade", made)
   end
@@ -181,7 +185,8 @@ end
 
 local APPLY = { completed = finish, failed = finish, retry = put_back, release = put_back, delay = put_off, postpone = put_off }
 
-if ending then redis.call("XTRIM", base .. "events", "MAXLEN", "~", max) end
+-- For a batch the stream is trimmed once, before what it adds; a single event trims as it is written.
+if ending and rows > 1 then redis.call("XTRIM", base .. "events", "MAXLEN", "~", max) end
 if retrying then promote_due(base, now_ms) end
 local codes, jobs_of = {}, {}
 for row, run in ipairs(runs) do

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator
 
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
 
@@ -16,6 +15,8 @@ from oxmq.scripts import Retry
 
 __all__ = ["Attempts", "NoScriptError", "NotSentError", "RedisError", "ReplyLostError", "ResponseError"]
 
+#: The longest that the first pause and any later one may be, in seconds.
+_FIRST_PAUSE, _LAST_PAUSE = 0.01, 1.0
 #: Error replies after which the same command, sent again a little later, may well be taken.
 _PASSING = ("LOADING", "BUSY", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "UNBLOCKED")
 #: Error replies that say that the server takes no writes until somebody sees to it.
@@ -60,7 +61,7 @@ class Attempts:
         self._name = name
         self._retry = retry
         self._deadline = time.monotonic() + timeout
-        self._pauses = _pauses()
+        self._longest_pause = _FIRST_PAUSE
         self._lost: Exception | None = None
 
     @property
@@ -76,7 +77,9 @@ class Attempts:
             UnavailableError: it was not done.
             BackendError: the server found fault with the command itself.
         """
-        pause = next(self._pauses)
+        # Doubling, drawn with full jitter, so that many clients do not come back all at once.
+        pause = random.uniform(0, self._longest_pause)
+        self._longest_pause = min(self._longest_pause * 2, _LAST_PAUSE)
         over = time.monotonic() + pause > self._deadline
         if isinstance(error, ReplyLostError):
             self._lost = error
@@ -100,14 +103,6 @@ class Attempts:
 def needs_other_server(error: Exception) -> bool:
     """Tell whether the server on this connection is no longer the one to write to."""
     return _code(error) in ("READONLY", "MASTERDOWN")
-
-
-def _pauses() -> Iterator[float]:
-    """Return the seconds to wait before each further try: doubling, drawn with full jitter, at most one second."""
-    ceiling = 0.01
-    while True:
-        yield random.uniform(0, ceiling)
-        ceiling = min(ceiling * 2, 1.0)
 
 
 def _is_passing(error: Exception) -> bool:

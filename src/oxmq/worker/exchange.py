@@ -90,7 +90,7 @@ class Exchange:
         self._scheduled = False
         self._closed = False
         self._resume_at = 0.0
-        self.free = slots
+        self._slots = self.free = slots
         self.taking = False
         # Whether there may be jobs that no call under way will find, and whether the last one found all it asked for.
         self._may_find = False
@@ -121,7 +121,10 @@ class Exchange:
         self._outcomes.append(Pending(outcome))
         self.settled.clear()
         self.free += 1
-        self.kick()
+        if self.free == self._slots:
+            self._pump()  # nothing else is running that could come along
+        else:
+            self.kick()
 
     def take(self) -> None:
         """Look for jobs, now and from now on."""
@@ -142,7 +145,7 @@ class Exchange:
         """Send what there is to send at the end of this turn of the loop."""
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._pump)
+            asyncio.get_running_loop().call_soon(self._scheduled_pump)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -151,8 +154,11 @@ class Exchange:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
-    def _pump(self) -> None:
+    def _scheduled_pump(self) -> None:
         self._scheduled = False
+        self._pump()
+
+    def _pump(self) -> None:
         if self._closed:
             # A handler that was given up may still report; nobody hears it any more.
             return
