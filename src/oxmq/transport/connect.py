@@ -94,9 +94,14 @@ class Endpoint:
         kwargs = {**self._arguments(client_name), "socket_timeout": None, "retry": AsyncRetry(NoBackoff(), 0)}
         return cast("AsyncWire", self._class_in(_async_connection)(**kwargs))
 
-    def sync_wires(self, client_name: str | None = None) -> SyncWires:
-        """Return a pool of blocking connections, safe across threads and forks. Call `prepare` before."""
-        kwargs = {**self._arguments(client_name), "socket_timeout": CONNECT_TIMEOUT, "retry": Retry(NoBackoff(), 0)}
+    def sync_wires(self, timeout: float, client_name: str | None = None) -> SyncWires:
+        """Return a pool of blocking connections, safe across threads and forks. Call `prepare` before.
+
+        Args:
+            timeout: how long an answer may take, in seconds.
+            client_name: under which the server lists the connections.
+        """
+        kwargs = {**self._arguments(client_name), "socket_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
         pool = _sync_connection.ConnectionPool(connection_class=self._class_in(_sync_connection), **kwargs)
         return cast("SyncWires", pool)
 

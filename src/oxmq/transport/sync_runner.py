@@ -20,7 +20,7 @@ from oxmq.transport.faults import (
     ResponseError,
     needs_other_server,
 )
-from oxmq.transport.wire import CONNECT_TIMEOUT, SyncWires, clock_reading
+from oxmq.transport.wire import SyncWires, clock_reading
 
 T = TypeVar("T")
 
@@ -85,7 +85,7 @@ class SyncRunner:
             raise NotSentError(f"script {script.name} was flushed as soon as it was loaded") from error
 
     def _exchange(self, words: Sequence[Word], attempts: Attempts) -> Reply:
-        return exchange(self._open(attempts), words, self._timeout)
+        return exchange(self._open(attempts), words)
 
     def _open(self, attempts: Attempts) -> SyncWires:
         if not self._opening.acquire(timeout=attempts.remaining):
@@ -100,21 +100,21 @@ class SyncRunner:
     def _connect(self) -> SyncWires:
         try:
             self.endpoint.prepare()
-            wires = self.endpoint.sync_wires()
+            wires = self.endpoint.sync_wires(self._timeout)
             offset_ms = clock_reading()
-            self._clock.follow(offset_ms(exchange(wires, ("TIME",), CONNECT_TIMEOUT)))
+            self._clock.follow(offset_ms(exchange(wires, ("TIME",))))
         except (NotSentError, ReplyLostError, RedisError, OSError) as error:
             cause = error.cause if isinstance(error, NotSentError) else error
             raise NotSentError(f"cannot connect to {self.endpoint.address}: {cause}", cause) from error
         return wires
 
 
-def exchange(wires: SyncWires, words: Sequence[Word], timeout: float) -> Reply:
+def exchange(wires: SyncWires, words: Sequence[Word]) -> Reply:
     """Send one command and return its reply, on a connection that is dropped at the first doubt.
 
     Raises:
         NotSentError: no connection could be made.
-        ReplyLostError: the command left, and no reply came within `timeout` seconds.
+        ReplyLostError: the command left, and no reply came in time.
         ResponseError: the server answered with an error.
     """
     try:
@@ -123,7 +123,7 @@ def exchange(wires: SyncWires, words: Sequence[Word], timeout: float) -> Reply:
         raise NotSentError(f"cannot connect: {error}", error) from error
     try:
         wire.send_command(*words)
-        return wire.read_response(disable_decoding=True, timeout=timeout)
+        return wire.read_response(disable_decoding=True)
     except ResponseError:
         raise
     except (RedisError, OSError) as error:

@@ -14,6 +14,8 @@ from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError
 from oxmq.transport.sync_runner import exchange
 from oxmq.transport.wire import SyncWires
 
+#: How long a question may block, in seconds.
+LONGEST_BLOCK = 5.0
 #: How long after the end of a wait its answer may still come, in seconds.
 _MARGIN = 2.0
 
@@ -31,14 +33,14 @@ class BlockingConnection:
         self._client_name = client_name or None
         self._wires: SyncWires | None = None
 
-    def ask(self, words: Sequence[Word], block: float) -> Reply:
-        """Send a command that blocks for at most `block` seconds, and return its reply.
+    def ask(self, words: Sequence[Word]) -> Reply:
+        """Send a command that blocks for at most `LONGEST_BLOCK` seconds, and return its reply.
 
         Raises:
             UnavailableError: no answer came in time, or the connection broke; the connection is dropped.
         """
         try:
-            return exchange(self._wires or self._open(), words, block + _MARGIN)
+            return exchange(self._wires or self._open(), words)
         except (NotSentError, ReplyLostError, RedisError) as error:
             raise UnavailableError(f"{words[0]!s}: {error}") from error
 
@@ -50,18 +52,18 @@ class BlockingConnection:
 
     def _open(self) -> SyncWires:
         self._endpoint.prepare()
-        self._wires = self._endpoint.sync_wires(self._client_name)
+        self._wires = self._endpoint.sync_wires(LONGEST_BLOCK + _MARGIN, self._client_name)
         return self._wires
 
 
 def read_events(connection: BlockingConnection, key: str, after: str, block: float) -> list[Event]:
     """Wait at most `block` seconds for entries of the stream after the id `after`."""
-    return read_entries(connection.ask(events_question(key, after, block), block))
+    return read_entries(connection.ask(events_question(key, after, min(block, LONGEST_BLOCK))))
 
 
 def newest_event_id(connection: BlockingConnection, key: str) -> str:
     """Return the id of the newest entry of the stream; ``"0"`` when there is none."""
-    return read_newest_id(connection.ask(newest_question(key), 0))
+    return read_newest_id(connection.ask(newest_question(key)))
 
 
 def pause(seconds: float) -> None:
