@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,9 @@ from tests.support.servers import RedisServer
 
 settings.register_profile("oxmq", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("oxmq")
+
+# A run in the background of a shell script inherits that Ctrl-C is ignored; the processes under test must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
