@@ -150,7 +150,7 @@ class Oxmq(Closing):
         """Return a queue on the app's connection."""
         return Queue.within(self._context(name), self._defaults, self._ids)
 
-    def worker(self, queues: Iterable[str] | None = None, *, concurrency: int = 10, **options: Any) -> AppWorker:  # noqa: ANN401
+    def worker(self, queues: Iterable[str] | None = None, *, concurrency: int = 10, **options: Any) -> AppWorker:  # noqa: ANN401 - `Worker` checks
         """Return a worker for the tasks of the given queues, or of all.
 
         Args:

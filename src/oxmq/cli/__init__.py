@@ -15,11 +15,11 @@ def main() -> int:
     """Run the command line of this process and return the exit code: see `oxmq.cli.screen` for the codes."""
     try:
         from oxmq.cli.program import program  # noqa: PLC0415 - they are an extra
-        from oxmq.cli.screen import fail  # noqa: PLC0415
+        from oxmq.cli.screen import fail  # noqa: PLC0415 - needs them too
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _REQUIRED:
             raise
-        print('The oxmq command needs Typer and Rich: pip install "oxmq[standard]"', file=sys.stderr)  # noqa: T201
+        print('The oxmq command needs Typer and Rich: pip install "oxmq[standard]"', file=sys.stderr)  # noqa: T201 - nothing nicer is there
         return 2
     try:
         program()

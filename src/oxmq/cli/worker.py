@@ -97,7 +97,7 @@ def stop_when_closed(lifeline: int) -> None:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]
+        return importlib.import_module("uvloop").new_event_loop  # type: ignore[no-any-return]  # it has no types
     except ImportError:
         return None
 
