@@ -41,9 +41,6 @@ class QueueKeys:
         """Return the key of a job's hash; its lock, logs and the like are this and a suffix."""
         return self.base + job_id
 
-    def lock(self, job_id: str) -> str:
-        return f"{self.base}{job_id}:lock"
-
     def logs(self, job_id: str) -> str:
         return f"{self.base}{job_id}:logs"
 

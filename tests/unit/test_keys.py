@@ -18,7 +18,6 @@ def test_every_key_of_a_queue_begins_with_its_base() -> None:
     assert keys.qualified_name == "{bull}:email"
     assert keys.of("wait") == "{bull}:email:wait"
     assert keys.job("x") == "{bull}:email:x"
-    assert keys.lock("x") == "{bull}:email:x:lock"
     assert keys.logs("x") == "{bull}:email:x:logs"
 
 

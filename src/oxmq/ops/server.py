@@ -37,11 +37,6 @@ def get_config(name: str) -> Call[str]:
     return command("CONFIG", "GET", name, decode=lambda reply: text(reply[1]) if reply else "")
 
 
-def count_keys() -> Call[int]:
-    """Count the keys of the database."""
-    return command("DBSIZE", decode=number)
-
-
 def get_client_names() -> Call[list[str]]:
     """Read under what names clients are connected, empty names left out. Some servers forbid this."""
     return command("CLIENT", "LIST", decode=_client_names)
