@@ -13,7 +13,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE, TARGET = ROOT / "src/oxmq/client", ROOT / "src/oxmq/sync"
-TWINS = ("closing.py", "context.py", "job.py", "queue.py", "queue_events.py")
+TWINS = (
+    "closing.py",
+    "context.py",
+    "job.py",
+    "queue.py",
+    "queue_administration.py",
+    "queue_events.py",
+    "queue_getters.py",
+    "queue_handle.py",
+)
 HEADER = "# Written by tools/unasync.py from oxmq/client/{name}; change that file, not this one.\n"
 
 #: What stands in the source, and what stands for it in the twin. Each must occur somewhere.

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, Unpack, cast
 
 from msgspec import UNSET
 
-from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext, open_context
 from oxmq.client.job import Job
+from oxmq.client.queue_administration import QueueAdministration
+from oxmq.client.queue_getters import QueueGetters
 from oxmq.clock import Clock
-from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, check_queue_name
-from oxmq.ops import jobs, queues
+from oxmq.ops import jobs
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
-from oxmq.options import JobOptionArgs, JobOptions, RateLimit, check_whole
-from oxmq.records import JobRecord
-from oxmq.states import CONTAINERS, JobState, listed_state
+from oxmq.options import JobOptionArgs, JobOptions
 
 NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 """A job for `Queue.add_bulk`: its name, its data and, if it has any, its options."""
 
-#: How many jobs one call reads at most.
-_PAGE = 500
 
-
-class Queue(Closing):
+class Queue(QueueGetters, QueueAdministration):
     """Stand for a queue in Redis. Building one connects to nothing; the first call does.
 
     Args:
@@ -67,19 +62,6 @@ class Queue(Closing):
         self._drafter = JobDrafter(context.clock, defaults, ids)
         self._may_be_added_to = False
 
-    @property
-    def name(self) -> str:
-        return self._context.keys.name
-
-    @property
-    def qualified_name(self) -> str:
-        """Return prefix and name, as parents of jobs are named."""
-        return self._context.keys.qualified_name
-
-    async def close(self) -> None:
-        """Close the connection. Jobs go on; a later call connects again."""
-        await self._context.close()
-
     async def add(self, name: str, data: object = UNSET, /, **options: Unpack[JobOptionArgs]) -> Job[Any]:
         """Add a job and return it. When this returns, the job is in Redis.
 
@@ -110,133 +92,11 @@ class Queue(Closing):
         ids = (job_id for chunk in added for job_id in chunk)
         return [Job(self._context, draft.record(job_id)) for draft, job_id in zip(drafts, ids, strict=True)]
 
-    async def get_job(self, job_id: str) -> Job[Any] | None:
-        """Return a job, or None when there is none of that id."""
-        record = await self._context.runner.run(jobs.get(self._context.keys, job_id))
-        return None if record is None else Job(self._context, record)
-
-    async def get_job_state(self, job_id: str) -> JobState:
-        """Tell which state a job is in; `JobState.UNKNOWN` when it is in none."""
-        return JobState(await self._context.runner.run(jobs.get_state(self._context.keys, job_id)))
-
-    async def get_job_counts(self, *states: str) -> dict[str, int]:
-        """Count the jobs in each of `states` (all states when none is named), at one moment."""
-        wanted = [listed_state(state) for state in states] or list(CONTAINERS)
-        containers = [container for state in wanted for container in CONTAINERS[state]]
-        counted = await self._context.runner.run(queues.get_counts(self._context.keys, containers))
-        return {str(state): sum(counted[container] for container in CONTAINERS[state]) for state in wanted}
-
-    async def count(self) -> int:
-        """Count the jobs that are yet to run: waiting, prioritized, delayed and waiting for children."""
-        counts = await self.get_job_counts(
-            JobState.WAITING, JobState.PRIORITIZED, JobState.DELAYED, JobState.WAITING_CHILDREN
-        )
-        return sum(counts.values())
-
-    async def get_jobs(
-        self, states: str | Iterable[str] = (), start: int = 0, end: int = -1, *, asc: bool = False
-    ) -> list[Job[Any]]:
-        """Return the jobs of the given states (all when none is named) from `start` to `end`, both included.
-
-        The range counts within each state, from 0; an `end` of -1 is the last. Newest first unless `asc`.
-        """
-        if start < 0 or end < -1:
-            raise ConfigurationError(f"start must be at least 0 and end at least -1, not {start} and {end}")
-        wanted = [listed_state(state) for state in ([states] if isinstance(states, str) else states)]
-        found: dict[str, JobRecord] = {}
-        for container in (name for state in wanted or CONTAINERS for name in CONTAINERS[state]):
-            for record in await self._read_range(container, start, end, asc):
-                found.setdefault(record.id, record)
-        return [Job(self._context, record) for record in found.values()]
-
-    async def get_waiting(self, start: int = 0, end: int = -1) -> list[Job[Any]]:
-        """Return waiting jobs, the next to run first."""
-        return await self.get_jobs(JobState.WAITING, start, end, asc=True)
-
-    async def get_active(self, start: int = 0, end: int = -1) -> list[Job[Any]]:
-        return await self.get_jobs(JobState.ACTIVE, start, end, asc=True)
-
-    async def get_delayed(self, start: int = 0, end: int = -1) -> list[Job[Any]]:
-        """Return delayed jobs, the first that is due first."""
-        return await self.get_jobs(JobState.DELAYED, start, end, asc=True)
-
-    async def get_prioritized(self, start: int = 0, end: int = -1) -> list[Job[Any]]:
-        """Return prioritized jobs, the next to run first."""
-        return await self.get_jobs(JobState.PRIORITIZED, start, end, asc=True)
-
-    async def get_completed(self, start: int = 0, end: int = -1) -> list[Job[Any]]:
-        """Return completed jobs, the newest first."""
-        return await self.get_jobs(JobState.COMPLETED, start, end)
-
-    async def get_failed(self, start: int = 0, end: int = -1) -> list[Job[Any]]:
-        """Return failed jobs, the newest first."""
-        return await self.get_jobs(JobState.FAILED, start, end)
-
-    async def get_job_logs(
-        self, job_id: str, start: int = 0, end: int = -1, *, asc: bool = True
-    ) -> tuple[list[str], int]:
-        """Return log lines of a job, and how many it has in all."""
-        keys, run = self._context.keys, self._context.runner.run
-        rows = await run(jobs.get_logs(keys, job_id, start, end, asc=asc))
-        return rows, await run(jobs.count_logs(keys, job_id))
-
-    async def pause(self) -> None:
-        """Let no worker start another job of this queue; those that run go on."""
-        await self._context.runner.run(queues.pause(self._context.keys))
-
-    async def resume(self) -> None:
-        """Let workers start jobs again."""
-        first = True
-        while await self._context.runner.run(queues.resume(self._context.keys, first=first)):
-            first = False
-
-    async def is_paused(self) -> bool:
-        return await self._context.runner.run(queues.is_paused(self._context.keys))
-
-    async def remove(self, job_id: str) -> int:
-        """Remove a job; return 0 when a worker is running it, else 1, also where there was none."""
-        return await self._context.runner.run(jobs.remove(self._context.keys, job_id))
-
-    async def set_global_concurrency(self, concurrency: int) -> None:
-        """Let at most `concurrency` jobs of this queue run at once, over all workers."""
-        check_whole(concurrency, "concurrency", least=1)
-        await self._context.runner.run(queues.set_meta(self._context.keys, {"concurrency": concurrency}))
-
-    async def get_global_concurrency(self) -> int | None:
-        stored = (await self._context.runner.run(queues.get_meta(self._context.keys))).get("concurrency")
-        return None if stored is None else int(stored)
-
-    async def remove_global_concurrency(self) -> None:
-        await self._context.runner.run(queues.remove_meta(self._context.keys, ["concurrency"]))
-
-    async def set_global_rate_limit(self, limit: RateLimit) -> None:
-        """Let at most `limit.max` jobs of this queue start in each window, over all workers."""
-        fields = {"max": limit.max, "duration": milliseconds(limit.duration, "RateLimit.duration")}
-        await self._context.runner.run(queues.set_meta(self._context.keys, fields))
-
-    async def remove_global_rate_limit(self) -> None:
-        await self._context.runner.run(queues.remove_meta(self._context.keys, ["max", "duration"]))
-
-    async def rate_limit(self, duration: Duration) -> None:
-        """Let no job of this queue start for `duration`."""
-        await self._context.runner.run(queues.hold(self._context.keys, positive_milliseconds(duration, "duration")))
-
     def _draft(self, name: str, data: object, options: Mapping[str, Any]) -> NewJob:
         if not self._may_be_added_to:
             check_queue_name(self.name)
             self._may_be_added_to = True
         return self._drafter.draft(name, data, options)
-
-    async def _read_range(self, container: str, start: int, end: int, asc: bool) -> Sequence[JobRecord]:
-        found: list[JobRecord] = []
-        while end == -1 or start <= end:
-            stop = start + _PAGE - 1 if end == -1 else min(end, start + _PAGE - 1)
-            page = await self._context.runner.run(queues.get_jobs(self._context.keys, container, start, stop, asc=asc))
-            found += page.records
-            if page.scanned < stop - start + 1:
-                break
-            start = stop + 1
-        return found
 
 
 def _name_data_options(args: NewJobArgs) -> tuple[str, object, Mapping[str, Any]]:
