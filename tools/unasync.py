@@ -16,7 +16,10 @@ SOURCE, TARGET = ROOT / "src/oxmq/client", ROOT / "src/oxmq/sync"
 TWINS = (
     "closing.py",
     "context.py",
+    "flow_producer.py",
     "job.py",
+    "job_family.py",
+    "job_view.py",
     "queue.py",
     "queue_administration.py",
     "queue_events.py",

@@ -1,6 +1,7 @@
 """Give Python background jobs that speak BullMQ: the public names."""
 
 from oxmq.app import Oxmq, current_job
+from oxmq.client.flow_producer import FlowNode, FlowProducer
 from oxmq.client.job import Job
 from oxmq.client.queue import Queue
 from oxmq.client.queue_events import QueueEvents
@@ -11,6 +12,7 @@ from oxmq.errors import (
     ChildrenPendingError,
     ConfigurationError,
     Delay,
+    JobCancelledError,
     JobError,
     JobFailedError,
     JobLockedError,
@@ -27,10 +29,12 @@ from oxmq.errors import (
     SchedulerJobError,
     UnavailableError,
     Unrecoverable,
+    WaitForChildren,
     WorkerClosedError,
 )
-from oxmq.options import Backoff, JobOptions, Keep, RateLimit, exponential, fixed
-from oxmq.records import Event
+from oxmq.ops.flows import FlowJob
+from oxmq.options import Backoff, Deduplication, JobOptions, Keep, Parent, RateLimit, Telemetry, exponential, fixed
+from oxmq.records import Dependencies, Event
 from oxmq.states import JobState
 from oxmq.worker.worker import Worker
 
@@ -41,9 +45,15 @@ __all__ = [
     "ChildrenPendingError",
     "Clock",
     "ConfigurationError",
+    "Deduplication",
     "Delay",
+    "Dependencies",
     "Event",
+    "FlowJob",
+    "FlowNode",
+    "FlowProducer",
     "Job",
+    "JobCancelledError",
     "JobError",
     "JobFailedError",
     "JobLockedError",
@@ -59,6 +69,7 @@ __all__ = [
     "OutcomeUnknownError",
     "Oxmq",
     "OxmqError",
+    "Parent",
     "ParentConflictError",
     "ParentNotFoundError",
     "Queue",
@@ -67,8 +78,10 @@ __all__ = [
     "RateLimited",
     "SchedulerJobError",
     "SystemClock",
+    "Telemetry",
     "UnavailableError",
     "Unrecoverable",
+    "WaitForChildren",
     "Worker",
     "WorkerClosedError",
     "current_job",

@@ -98,7 +98,7 @@ class AppWorker(Closing):
         return await self._run_in_thread(task, job, arguments)
 
     async def _run_in_thread(self, task: Task[..., Any, Any], job: Job[Any], arguments: dict[str, Any]) -> object:
-        sync_job = self._app.sync_job(job.queue_name, job.record, job.token)
+        sync_job = self._app.sync_job(job.queue_name, job.record, job.token, job.run)
 
         def call() -> object:
             running_job.set(sync_job)

@@ -6,6 +6,7 @@ another library wrote may have members and number formats of their own.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +17,17 @@ from msgspec import UNSET, Struct, UnsetType
 
 from oxmq.durations import Duration, milliseconds
 from oxmq.errors import ConfigurationError
-from oxmq.options import Backoff, JobOptions, Keep, KeepOption, acceptable_options
+from oxmq.options import (
+    Backoff,
+    Deduplication,
+    JobOptions,
+    Keep,
+    KeepOption,
+    Parent,
+    Referable,
+    Telemetry,
+    acceptable_options,
+)
 
 #: What data, a result, a progress value and a log line may each take, in bytes.
 MAX_VALUE_BYTES = 1024 * 1024
@@ -103,6 +114,24 @@ class WireKeep(Struct):
     limit: float | int | UnsetType = UNSET
 
 
+class WireDeduplication(Struct, rename="camel"):
+    """Spell a deduplication as the wire does; the time in milliseconds."""
+
+    id: str = ""
+    ttl: float | int | UnsetType = UNSET
+    extend: bool | UnsetType = UNSET
+    replace: bool | UnsetType = UNSET
+    keep_last_if_active: bool | UnsetType = UNSET
+    reschedule: bool | UnsetType = UNSET
+
+
+class WireParent(Struct):
+    """Spell the parent among a job's options as the wire does."""
+
+    id: str
+    queue: str
+
+
 class WireOptions(Struct, rename="camel"):
     """Spell the job options as the wire does: milliseconds, BullMQ's names, absent when not given."""
 
@@ -118,8 +147,18 @@ class WireOptions(Struct, rename="camel"):
     keep_logs: float | int | UnsetType = msgspec.field(name="kl", default=UNSET)
     stack_trace_limit: float | int | UnsetType = UNSET
     size_limit: float | int | UnsetType = UNSET
+    de: WireDeduplication | UnsetType = UNSET
+    parent: WireParent | UnsetType = UNSET
+    fail_parent_on_failure: bool | UnsetType = msgspec.field(name="fpof", default=UNSET)
+    continue_parent_on_failure: bool | UnsetType = msgspec.field(name="cpof", default=UNSET)
+    ignore_dependency_on_failure: bool | UnsetType = msgspec.field(name="idof", default=UNSET)
+    remove_dependency_on_failure: bool | UnsetType = msgspec.field(name="rdof", default=UNSET)
+    tm: str | UnsetType = UNSET
+    omc: bool | UnsetType = UNSET
     timeout: float | int | UnsetType = UNSET
     """Ours: how long one attempt may run, in milliseconds. Other libraries keep it and ignore it."""
+    expires: float | int | UnsetType = UNSET
+    """Ours: how long after it was due a job may still be started, in milliseconds."""
 
 
 _options_decoder = msgspec.json.Decoder(WireOptions)
@@ -140,7 +179,16 @@ def wire_options(options: JobOptions) -> WireOptions:
         keep_logs=options.keep_logs,
         stack_trace_limit=options.stack_trace_limit,
         size_limit=options.size_limit,
+        de=_wire_deduplication(options.deduplication),
+        parent=_wire_parent(options.parent),
+        fail_parent_on_failure=options.fail_parent_on_failure or UNSET,
+        continue_parent_on_failure=options.continue_parent_on_failure or UNSET,
+        ignore_dependency_on_failure=options.ignore_dependency_on_failure or UNSET,
+        remove_dependency_on_failure=options.remove_dependency_on_failure or UNSET,
+        tm=UNSET if isinstance(options.telemetry, UnsetType) else options.telemetry.metadata or UNSET,
+        omc=UNSET if isinstance(options.telemetry, UnsetType) else options.telemetry.omit_context or UNSET,
         timeout=_wire_ms(options.timeout, "timeout"),
+        expires=_wire_ms(options.expires, "expires"),
     )
 
 
@@ -172,6 +220,14 @@ def user_options(wire: WireOptions) -> JobOptions:
         stack_trace_limit=_whole(wire.stack_trace_limit),
         size_limit=_whole(wire.size_limit),
         timestamp=UNSET if isinstance(wire.timestamp, UnsetType) else instant(int(wire.timestamp)),
+        deduplication=_user_deduplication(wire.de),
+        parent=UNSET if isinstance(wire.parent, UnsetType) else Parent(wire.parent.id, wire.parent.queue),
+        fail_parent_on_failure=wire.fail_parent_on_failure,
+        continue_parent_on_failure=wire.continue_parent_on_failure,
+        ignore_dependency_on_failure=wire.ignore_dependency_on_failure,
+        remove_dependency_on_failure=wire.remove_dependency_on_failure,
+        expires=_seconds(wire.expires),
+        telemetry=_user_telemetry(wire),
     )
 
 
@@ -206,6 +262,49 @@ def _wire_backoff(value: Backoff | Duration | UnsetType) -> WireBackoff | UnsetT
     if not isinstance(value, Backoff):
         return WireBackoff(delay=milliseconds(value, "backoff"))
     return WireBackoff(value.type, value.delay_ms, value.jitter or UNSET)
+
+
+def _wire_deduplication(value: str | Deduplication | UnsetType) -> WireDeduplication | UnsetType:
+    if isinstance(value, UnsetType):
+        return UNSET
+    if isinstance(value, str):
+        return WireDeduplication(value)
+    return WireDeduplication(
+        id=value.id,
+        ttl=UNSET if value.ttl is None else milliseconds(value.ttl, "deduplication ttl"),
+        extend=value.extend or UNSET,
+        replace=value.replace or UNSET,
+        keep_last_if_active=value.keep_last_if_active or UNSET,
+        reschedule=value.reschedule or UNSET,
+    )
+
+
+def _wire_parent(value: Referable | UnsetType) -> WireParent | UnsetType:
+    if isinstance(value, UnsetType):
+        return UNSET
+    parent = value.reference
+    return WireParent(parent.id, parent.queue)
+
+
+def _user_deduplication(stored: WireDeduplication | UnsetType) -> Deduplication | UnsetType:
+    if isinstance(stored, UnsetType) or not stored.id:
+        return UNSET
+    with contextlib.suppress(ConfigurationError):
+        return Deduplication(
+            id=stored.id,
+            ttl=None if isinstance(stored.ttl, UnsetType) or stored.ttl <= 0 else stored.ttl / 1000,
+            extend=stored.extend is True,
+            replace=stored.replace is True,
+            keep_last_if_active=stored.keep_last_if_active is True,
+            reschedule=stored.reschedule is True,
+        )
+    return UNSET
+
+
+def _user_telemetry(wire: WireOptions) -> Telemetry | UnsetType:
+    if isinstance(wire.tm, UnsetType) and isinstance(wire.omc, UnsetType):
+        return UNSET
+    return Telemetry(None if isinstance(wire.tm, UnsetType) else wire.tm, wire.omc is True)
 
 
 def _wire_keep(value: bool | int | Keep | UnsetType | None) -> bool | int | WireKeep | UnsetType:

@@ -19,10 +19,12 @@ The tree, with the one question that matters after a failure: *may it have happe
     │   └── JobLockedError        the job is being worked on and cannot be removed
     ├── JobFailedError            yes: the job ran and failed; raised where its result is awaited
     ├── JobTimeoutError           yes: the handler was stopped at its time limit
+    ├── JobCancelledError         perhaps: the job was cancelled; raised in its handler where it asks
     ├── WorkerClosedError         no: the worker takes no more work
     └── JobSignal                 raised by a handler to steer its job
         ├── Unrecoverable         fail now, whatever attempts are left
         ├── Delay                 run again later, at no cost
+        ├── WaitForChildren       run again when the job's children have ended, at no cost
         └── RateLimited           hold the queue and run again, at no cost
 """
 
@@ -112,6 +114,10 @@ class JobTimeoutError(OxmqError):
     """Say that a handler ran longer than its `timeout` and was stopped; the attempt has failed."""
 
 
+class JobCancelledError(OxmqError):
+    """Say, in a handler that asks, that its job was cancelled or has run out of time and should stop."""
+
+
 class WorkerClosedError(OxmqError):
     """Say that the worker is closing or closed and takes no more work."""
 
@@ -132,6 +138,13 @@ class Delay(JobSignal):
         self.seconds = seconds
 
 
+class WaitForChildren(JobSignal):
+    """Run the job again when all its children have ended, without using up an attempt."""
+
+    def __init__(self) -> None:
+        super().__init__("wait for children")
+
+
 class RateLimited(JobSignal):
     """Hold the whole queue for `seconds` and run the job again then, without using up an attempt."""
 
@@ -145,16 +158,18 @@ _BY_CODE: dict[int, tuple[type[JobError], str]] = {
     -2: (LockLostError, "Missing lock for job {job}. {op}"),
     -3: (JobStateError, "Job {job} is not in the {state} state. {op}"),
     -4: (ChildrenPendingError, "Job {job} has pending dependencies. {op}"),
-    -5: (ParentNotFoundError, "Missing key for parent of job {job}. {op}"),
+    -5: (ParentNotFoundError, "Missing key for parent job {parent}. {op}"),
     -6: (LockLostError, "Lock mismatch for job {job}. Cmd {op} from {state}"),
-    -7: (ParentConflictError, "The parent of job {job} cannot be replaced. {op}"),
+    -7: (ParentConflictError, "The parent job {parent} cannot be replaced. {op}"),
     -8: (SchedulerJobError, "Job {job} belongs to a job scheduler and cannot be removed directly. {op}"),
     -9: (ChildrenFailedError, "Cannot complete job {job} because it has at least one failed child. {op}"),
 }
 
 
-def job_error(code: int, *, job_id: str, queue: str, operation: str, state: str = "active") -> JobError:
+def job_error(
+    code: int, *, job_id: str, queue: str, operation: str, state: str = "active", parent: str = ""
+) -> JobError:
     """Build the error that a script's negative return code stands for."""
     kind, template = _BY_CODE.get(code, (JobError, f"Unknown code {code} error for {{job}}. {{op}}"))
-    text = template.format(job=job_id, op=operation, state=state)
+    text = template.format(job=job_id, op=operation, state=state, parent=parent)
     return kind(f"{text} (queue {queue!r})", job_id=job_id, queue=queue, operation=operation, code=code)

@@ -49,6 +49,13 @@ class QueueKeys:
         return self.base + part
 
 
+def split_job_key(key: str) -> tuple[QueueKeys, str]:
+    """Return the queue and the id that a job's key names; the last two colons part them."""
+    rest, _, job_id = key.rpartition(":")
+    prefix, _, queue = rest.rpartition(":")
+    return QueueKeys(queue, prefix), job_id
+
+
 def check_queue_name(name: object) -> str:
     """Return `name`, or raise `ConfigurationError` when no queue may be created under it.
 

@@ -10,7 +10,7 @@ import contextlib
 import difflib
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypedDict, cast
+from typing import Any, Protocol, TypedDict, cast
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
@@ -82,6 +82,70 @@ KeepOption = bool | int | Keep | None
 """True removes at once, False or None keeps all, a number keeps so many, `Keep` says it in full."""
 
 
+class Deduplication(Struct, frozen=True):
+    """Let only one job of `id` be in the queue; another that is added is dropped, and the first one's id returned.
+
+    Attributes:
+        id: what the jobs have in common.
+        ttl: for how long a job keeps others out, whatever becomes of it; None: until it has ended.
+        extend: start `ttl` anew with each job that is kept out.
+        replace: while the first one is still delayed, the newest takes its place instead.
+        keep_last_if_active: while the first one runs, remember the newest and add it when the first has ended.
+        reschedule: while the first one is still delayed, give it the newest one's delay.
+    """
+
+    id: str
+    ttl: Duration | None = None
+    extend: bool = False
+    replace: bool = False
+    keep_last_if_active: bool = False
+    reschedule: bool = False
+
+    def __post_init__(self) -> None:
+        check_deduplication_id(self.id)
+        if self.ttl is not None:
+            positive_milliseconds(self.ttl, "deduplication ttl")
+        for field in ("extend", "replace", "keep_last_if_active", "reschedule"):
+            _check_flag(getattr(self, field), f"deduplication {field}")
+
+
+class Parent(Struct, frozen=True):
+    """Name the parent of a job.
+
+    Attributes:
+        id: the parent's id.
+        queue: its queue, with the prefix: ``"bull:reports"``.
+    """
+
+    id: str
+    queue: str
+
+    @property
+    def reference(self) -> Parent:
+        return self
+
+
+class Referable(Protocol):
+    """Be something that children can name as their parent: a `Job`, or a `Parent`."""
+
+    @property
+    def reference(self) -> Parent:
+        """Return how children name it."""
+        ...
+
+
+class Telemetry(Struct, frozen=True):
+    """Carry tracing context from the producer to the worker.
+
+    Attributes:
+        metadata: the propagated context, as the tracing library writes it.
+        omit_context: keep the producer's context off this job.
+    """
+
+    metadata: str | None = None
+    omit_context: bool = False
+
+
 class JobOptions(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     """Hold the options of a job.
 
@@ -99,6 +163,17 @@ class JobOptions(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         stack_trace_limit: how many of the newest stack traces to keep.
         size_limit: the most bytes that the data may take as JSON.
         timestamp: when the job counts as created; now when not given.
+        deduplication: keeps other jobs of the same id out: a `Deduplication`, or its id alone.
+        parent: the job that waits for this one: a `Job` or a `Parent`.
+        fail_parent_on_failure: when this job fails for good, its parent fails. So it is for a child of which nothing
+            else is said, so that every parent ends; False lets the parent wait until somebody retries or removes the
+            child, as BullMQ does where nothing is said.
+        continue_parent_on_failure: when this job fails for good, its parent runs at once.
+        ignore_dependency_on_failure: when this job fails for good, its parent does not wait for it any more and can
+            read the reason.
+        remove_dependency_on_failure: the same without the reason.
+        expires: when the job has not been started so long after it was due, it fails instead of being started.
+        telemetry: tracing context for the worker.
     """
 
     job_id: str | UnsetType = UNSET
@@ -114,12 +189,23 @@ class JobOptions(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
     stack_trace_limit: int | UnsetType = UNSET
     size_limit: int | UnsetType = UNSET
     timestamp: datetime | UnsetType = UNSET
+    deduplication: str | Deduplication | UnsetType = UNSET
+    parent: Referable | UnsetType = UNSET
+    fail_parent_on_failure: bool | UnsetType = UNSET
+    continue_parent_on_failure: bool | UnsetType = UNSET
+    ignore_dependency_on_failure: bool | UnsetType = UNSET
+    remove_dependency_on_failure: bool | UnsetType = UNSET
+    expires: Duration | UnsetType = UNSET
+    telemetry: Telemetry | UnsetType = UNSET
 
     def __post_init__(self) -> None:
         for field in self.__struct_fields__:
             value = getattr(self, field)
             if value is not UNSET:
                 _CHECKS[field](value, field)
+        chosen = [policy for policy in FAILURE_POLICIES if getattr(self, policy) is True]
+        if len(chosen) > 1:
+            raise ConfigurationError(f"only one of {', '.join(chosen)} can be True")
 
     def over(self, defaults: JobOptions) -> JobOptions:
         """Return these options laid over `defaults`: what is given here wins."""
@@ -144,6 +230,14 @@ class JobOptionArgs(TypedDict, total=False):
     stack_trace_limit: int
     size_limit: int
     timestamp: datetime
+    deduplication: str | Deduplication
+    parent: Referable
+    fail_parent_on_failure: bool
+    continue_parent_on_failure: bool
+    ignore_dependency_on_failure: bool
+    remove_dependency_on_failure: bool
+    expires: Duration
+    telemetry: Telemetry
 
 
 def job_options(given: Mapping[str, Any]) -> JobOptions:
@@ -218,6 +312,46 @@ def _check_timestamp(value: object, field: str) -> None:
         raise ConfigurationError(f"{field} must be a datetime with a time zone, not {value!r}")
 
 
+def _check_deduplication(value: object, field: str) -> None:
+    if not isinstance(value, Deduplication):
+        check_deduplication_id(value, field)
+
+
+def check_deduplication_id(value: object, field: str = "deduplication id") -> str:
+    """Return the deduplication id `value`, or raise `ConfigurationError`."""
+    if not isinstance(value, str) or not 0 < len(value) <= 1024 or not value.isprintable():
+        raise ConfigurationError(f"{field} must be a printable text of 1 to 1024 characters, not {value!r:.80}")
+    return value
+
+
+def _check_parent(value: object, field: str) -> None:
+    parent = getattr(value, "reference", None)
+    if not isinstance(parent, Parent):
+        raise ConfigurationError(f"{field} must be a Job or a Parent, not {value!r:.80}")
+    if not isinstance(cast("object", parent.id), str) or not parent.id:
+        raise ConfigurationError(f"{field} id must be a non-empty string, not {parent.id!r:.80}")
+    if not isinstance(cast("object", parent.queue), str) or parent.queue.count(":") < 1:
+        raise ConfigurationError(
+            f'{field} queue must be a name with its prefix, as "bull:name", not {parent.queue!r:.80}'
+        )
+
+
+def _check_telemetry(value: object, field: str) -> None:
+    if not isinstance(value, Telemetry):
+        raise ConfigurationError(f"{field} must be a Telemetry, not {value!r:.80}")
+    if not isinstance(cast("object", value.metadata), str | None):
+        raise ConfigurationError(f"{field} metadata must be a string, not {value.metadata!r:.80}")
+    _check_flag(value.omit_context, f"{field} omit_context")
+
+
+FAILURE_POLICIES = (
+    "fail_parent_on_failure",
+    "continue_parent_on_failure",
+    "ignore_dependency_on_failure",
+    "remove_dependency_on_failure",
+)
+"""What a child's failure may do to its parent: the options, of which at most one can be True."""
+
 _CHECKS: dict[str, Callable[[object, str], object]] = {
     "job_id": check_job_id,
     "delay": milliseconds,
@@ -232,6 +366,11 @@ _CHECKS: dict[str, Callable[[object, str], object]] = {
     "stack_trace_limit": _check_count,
     "size_limit": _check_count,
     "timestamp": _check_timestamp,
+    "deduplication": _check_deduplication,
+    "parent": _check_parent,
+    **dict.fromkeys(FAILURE_POLICIES, _check_flag),
+    "expires": positive_milliseconds,
+    "telemetry": _check_telemetry,
 }
 
 NO_OPTIONS = JobOptions()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from msgspec import Struct
+
+ChildKind = Literal["processed", "unprocessed", "ignored", "failed"]
+"""What became of a child: it completed; it has not ended; it failed and that was ignored; it failed its parent."""
 
 
 class JobRecord(Struct, gc=False):
@@ -33,6 +37,10 @@ class JobRecord(Struct, gc=False):
     failed_reason: str | None = None
 
 
+GAP: Final = "oxmq:gap"
+"""The name of the event that no queue writes: a reader is given it where events were removed before it read them."""
+
+
 class Event(Struct, frozen=True):
     """Hold one entry of a queue's event stream.
 
@@ -40,7 +48,9 @@ class Event(Struct, frozen=True):
         id: the entry's id in the stream, from which a reader can resume.
         name: what happened, such as ``"completed"``.
         job_id: the job that it happened to; None for an event of the queue.
-        fields: everything else that the entry says, as text; ``data`` of progress and ``returnvalue`` are decoded.
+        fields: everything else that the entry says, as text; ``data`` of ``progress`` and ``returnvalue`` of
+            ``completed`` are decoded from JSON, and ``delay`` of ``delayed`` (when the job is due, in milliseconds
+            since the epoch) is a number.
     """
 
     id: str
@@ -61,3 +71,19 @@ class Taken(Struct, frozen=True):
     limited_ms: int
     next_due_ms: int | None
     jobs: list[JobRecord]
+
+
+class Dependencies(Struct, frozen=True):
+    """Hold a job's children by what became of them; each is named by its key, ``prefix:queue:id``.
+
+    Attributes:
+        processed: the results of those that completed.
+        unprocessed: those that have not ended.
+        ignored: the reasons of those whose failure did not stop the parent.
+        failed: those for whose failure the parent fails.
+    """
+
+    processed: dict[str, Any]
+    unprocessed: list[str]
+    ignored: dict[str, str]
+    failed: list[str]

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from contextvars import ContextVar
+from typing import Protocol
 
 from oxmq.errors import OxmqError
 
 running_job: ContextVar[object] = ContextVar("oxmq_running_job")
 """The job whose handler is running in this context: a `Job`, or its blocking twin in a thread or child process."""
+
+
+class Stoppable(Protocol):
+    """Be the run of a job, as far as its handler needs to know of it."""
+
+    @property
+    def stop_requested(self) -> bool:
+        """Tell whether the handler should stop."""
+        ...
 
 
 def find_running_job() -> object:

@@ -41,7 +41,7 @@ def test_a_job_goes_from_wherever_it_is_and_leaves_nothing(bench: Bench, contain
     before = bench.dump()
     furnish(bench, "a")
     put(bench, container, "a")
-    assert bench.run(jobs.remove(bench.keys, "a")) == 1
+    assert bench.run(jobs.remove(bench.keys, "a", children=False)) == 1
     assert bench.dump("events", "meta") == before
     assert bench.events() == [f"removed jobId=a prev={container}"]
 

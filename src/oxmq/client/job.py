@@ -4,38 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 from oxmq.client.context import QueueContext
+from oxmq.client.job_family import JobFamily
 from oxmq.codec import (
     check_text,
-    decode_json,
     decode_json_or,
     encode_json,
-    instant,
     instant_ms,
     read_options,
     user_options,
 )
 from oxmq.durations import Duration, milliseconds, positive_milliseconds
-from oxmq.errors import ConfigurationError, JobFailedError, JobLockedError, LockLostError, job_error
+from oxmq.errors import ConfigurationError, JobCancelledError, JobFailedError, JobLockedError, LockLostError, job_error
 from oxmq.keys import check_token
-from oxmq.ops import jobs, lifecycle, outcomes
+from oxmq.ops import changes, families, jobs, lifecycle, outcomes
 from oxmq.ops.lifecycle import Outcome
-from oxmq.options import JobOptions
+from oxmq.options import MAX_PRIORITY, check_whole
 from oxmq.records import JobRecord
+from oxmq.running import Stoppable
 from oxmq.states import JobState
 
 R = TypeVar("R")
 
 
-class Job(Generic[R]):
+class Job(JobFamily, Generic[R]):
     """Show a job as it was when it was read; `refresh` reads it anew.
 
     Jobs come from a `Queue`, a `Worker` or a task; they are not made by hand.
     """
 
-    __slots__ = ("_context", "_read_result", "_record", "token")
+    __slots__ = ("_read_result", "run", "token")
 
     def __init__(
         self,
@@ -43,119 +43,12 @@ class Job(Generic[R]):
         record: JobRecord,
         token: str = "",
         read_result: Callable[[Any], R] | None = None,
+        run: Stoppable | None = None,
     ) -> None:
-        self._context = context
-        self._record = record
+        super().__init__(context, record)
         self._read_result = read_result
         self.token = token
-
-    def __repr__(self) -> str:
-        return f"<Job {self.name!r} {self.id} of queue {self.queue_name!r}>"
-
-    @property
-    def record(self) -> JobRecord:
-        """Return the job's hash as it was read: JSON as text, times in milliseconds."""
-        return self._record
-
-    @property
-    def id(self) -> str:
-        return self._record.id
-
-    @property
-    def name(self) -> str:
-        return self._record.name
-
-    @property
-    def queue_name(self) -> str:
-        return self._context.keys.name
-
-    @property
-    def data(self) -> Any:  # noqa: ANN401 - JSON is whatever its writer meant
-        """Return the payload, decoded from JSON."""
-        return decode_json(self._record.data)
-
-    @property
-    def options(self) -> JobOptions:
-        """Return the options that the job was added with."""
-        return user_options(read_options(self._record.opts))
-
-    @property
-    def timestamp(self) -> datetime:
-        """Return when the job was created."""
-        return instant(self._record.timestamp)
-
-    @property
-    def delay(self) -> float:
-        """Return the delay last asked for, in seconds; 0 once it has passed."""
-        return self._record.delay / 1000
-
-    @property
-    def priority(self) -> int:
-        return self._record.priority
-
-    @property
-    def attempts_started(self) -> int:
-        """Return how often the job was started: a number that grows with each run, fit to fence effects outside."""
-        return self._record.attempts_started
-
-    @property
-    def attempts_made(self) -> int:
-        """Return how many attempts have ended."""
-        return self._record.attempts_made
-
-    @property
-    def stalled_count(self) -> int:
-        """Return how often the job was recovered from a worker that had let its lock run out."""
-        return self._record.stalled_count
-
-    @property
-    def processed_on(self) -> datetime | None:
-        """Return when the latest run started."""
-        return _instant(self._record.processed_on)
-
-    @property
-    def processed_by(self) -> str | None:
-        """Return the name of the worker of the latest run, if it has one."""
-        return self._record.processed_by
-
-    @property
-    def finished_on(self) -> datetime | None:
-        """Return when the job completed or failed for good."""
-        return _instant(self._record.finished_on)
-
-    @property
-    def return_value(self) -> Any:  # noqa: ANN401 - JSON is whatever its writer meant
-        """Return the result, decoded from JSON; None while there is none."""
-        return decode_json_or(self._record.return_value, None)
-
-    @property
-    def failed_reason(self) -> str | None:
-        """Return the message of the latest failure."""
-        return self._record.failed_reason
-
-    @property
-    def stacktrace(self) -> list[str]:
-        """Return the stack traces of the failures, oldest first."""
-        traces = decode_json_or(self._record.stacktrace, [])
-        return cast("list[str]", traces) if isinstance(traces, list) else []
-
-    @property
-    def progress(self) -> Any:  # noqa: ANN401 - JSON is whatever its writer meant
-        """Return the progress last reported; 0 when none was."""
-        return decode_json_or(self._record.progress, 0)
-
-    @property
-    def deferred_failure(self) -> str | None:
-        """Return the reason for which the job will be failed when it is next taken."""
-        return self._record.deferred_failure
-
-    @property
-    def parent_key(self) -> str | None:
-        return self._record.parent_key
-
-    @property
-    def deduplication_id(self) -> str | None:
-        return self._record.deduplication_id
+        self.run = run
 
     async def refresh(self) -> None:
         """Read the job anew. Raises `JobNotFoundError` when it is gone."""
@@ -268,12 +161,65 @@ class Job(Generic[R]):
             )
         )
 
-    async def remove(self) -> None:
-        """Remove the job. Raises `JobLockedError` while a worker runs it."""
-        removed = await self._context.runner.run(jobs.remove(self._context.keys, self.id))
+    async def change_delay(self, delay: Duration) -> None:
+        """Let a delayed job be due in `delay` from now. Raises `JobStateError` when it is not delayed."""
+        delay_ms = milliseconds(delay, "delay")
+        await self._context.runner.run(
+            changes.change_delay(self._context.keys, self.id, self._context.clock.now_ms(), delay_ms)
+        )
+        self._record.delay = delay_ms
+
+    async def change_priority(self, priority: int = 0, *, lifo: bool = False) -> None:
+        """Give the job another priority; one that waits moves to its new place, with `lifo` in front of its equals.
+
+        Raises:
+            JobNotFoundError: the job is gone.
+        """
+        check_whole(priority, "priority", least=0, most=MAX_PRIORITY)
+        await self._context.runner.run(changes.change_priority(self._context.keys, self.id, priority, lifo=lifo))
+        self._record.priority = priority
+
+    async def remove(self, *, remove_children: bool = True) -> None:
+        """Remove the job, and its children unless told otherwise.
+
+        Raises:
+            JobLockedError: a worker runs the job, or one of its children.
+            SchedulerJobError: it is the next iteration of a job scheduler.
+        """
+        removed = await self._context.runner.run(jobs.remove(self._context.keys, self.id, children=remove_children))
         if not removed:
             message = f"Job {self.id} could not be removed because it is locked by another worker"
             raise JobLockedError(message, job_id=self.id, queue=self.queue_name, operation="remove")
+
+    async def cancel(self, reason: str = "cancelled") -> bool:
+        """Cancel the job, in whatever state it is and from any process; it fails with `reason`, without a retry.
+
+        A running job's worker, if it is one of oxmq's, hears of it within a second: a coroutine is cancelled, a child
+        process killed, and a thread finds `cancel_requested` set. Whatever else happens to the job then (its worker
+        dies, it is tried again), it is not run again. A handler that ends before it hears of it completes the job.
+
+        Returns:
+            True when the job has failed already, False when it is running and was asked to stop.
+
+        Raises:
+            JobNotFoundError: the job is gone.
+            JobStateError: it has ended.
+            SchedulerJobError: it is the next iteration of a job scheduler: remove the scheduler instead.
+        """
+        check_text(reason, "reason")
+        keep = outcomes.kept_when_failed(self._record)
+        call = jobs.cancel(self._context.keys, self.id, reason, self._context.clock.now_ms(), keep)
+        return await self._context.runner.run(call)
+
+    @property
+    def cancel_requested(self) -> bool:
+        """Tell a handler whether it should stop: the job was cancelled, has run out of time, or its worker closes."""
+        return self.run is not None and self.run.stop_requested
+
+    def check_cancelled(self) -> None:
+        """Raise `JobCancelledError` when the handler should stop: for long work in a thread."""
+        if self.cancel_requested:
+            raise JobCancelledError(f"job {self.id} was asked to stop")
 
     async def extend_lock(self, token: str, duration: Duration) -> None:
         """Renew the lock held by `token`. Raises `LockLostError` when it is not held any more."""
@@ -312,6 +258,25 @@ class Job(Generic[R]):
         """Give an active job back to its queue as the next to run, without counting an attempt."""
         await self._finish(outcomes.released(self._record, token), fetch_next=False)
 
+    async def move_to_waiting_children(self, token: str, *, child: Job[Any] | None = None) -> bool:
+        """Park an active job until its children, or the one given, have ended; it costs no attempt.
+
+        Returns:
+            True when it is parked; False when there is nothing to wait for: it is still active and yours.
+
+        Raises:
+            LockLostError, JobNotFoundError, JobStateError: as their names say.
+            ChildrenFailedError: a child that it depends on has failed.
+        """
+        call = families.move_to_waiting_children(
+            self._context.keys,
+            self.id,
+            check_token(token),
+            self._context.clock.now_ms(),
+            "" if child is None else child.key,
+        )
+        return await self._context.runner.run(call)
+
     async def _finish(self, outcome: Outcome, fetch_next: bool) -> Job[Any] | None:
         check_token(outcome.token)
         context = self._context
@@ -328,10 +293,6 @@ def _raise_first(refusals: Sequence[Exception | None]) -> None:
     for refusal in refusals:
         if refusal is not None:
             raise refusal
-
-
-def _instant(ms: int | None) -> datetime | None:
-    return None if ms is None else instant(ms)
 
 
 def _kept_logs(record: JobRecord) -> int | None:

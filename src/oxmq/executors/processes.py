@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct
 
 from oxmq.codec import encode_json
-from oxmq.errors import Delay, OxmqError, RateLimited, Unrecoverable
+from oxmq.errors import Delay, OxmqError, RateLimited, Unrecoverable, WaitForChildren
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.ops.outcomes import failure_reason, stack_of, writable
 from oxmq.records import JobRecord
@@ -100,7 +100,7 @@ class ProcessExecutor:
 
         Raises:
             ProcessError: the child died, or the task raised an error; its stack trace is the cause.
-            Unrecoverable, Delay, RateLimited: the task raised them.
+            Unrecoverable, Delay, RateLimited, WaitForChildren: the task raised them.
         """
         child = self._idle.pop() if self._idle else _Child()
         request = msgspec.msgpack.encode(_Request(task, record, token))
@@ -175,6 +175,8 @@ def _raise(reply: _Reply) -> NoReturn:
         error = Delay(reply.seconds)
     elif reply.signal == "RateLimited":
         error = RateLimited(reply.seconds)
+    elif reply.signal == "WaitForChildren":
+        error = WaitForChildren()
     else:
         error = Unrecoverable(reply.message) if reply.signal == "Unrecoverable" else ProcessError(reply.message)
     raise error from _RemoteTrace(reply.trace)
@@ -200,7 +202,7 @@ def _answer(request: _Request) -> _Reply:
         return _Reply(encode_json(result, f"result of job {request.record.id}"))
     except BaseException as error:  # noqa: BLE001 - whatever the task raises is the job's failure
         reply = _Reply(message=failure_reason(error), trace=writable(stack_of(error)))
-        for kind in (Unrecoverable, Delay, RateLimited):
+        for kind in (Unrecoverable, Delay, RateLimited, WaitForChildren):
             if isinstance(error, kind):
                 reply.signal, reply.seconds = kind.__name__, getattr(error, "seconds", 0.0)
         return reply

@@ -25,6 +25,9 @@ class NewJob(Struct, frozen=True, gc=False):
     Attributes:
         id: the id made by the client; empty when the queue's counter shall give it.
         next_up: whether it runs before the jobs that are waiting (`lifo`).
+        relations: its parent, children and deduplication, as JSON for the script; empty for none.
+        parent_key: the parent's key, if it has one.
+        deduplication_id: its deduplication id, if it has one.
     """
 
     id: str
@@ -35,6 +38,9 @@ class NewJob(Struct, frozen=True, gc=False):
     delay: int = 0
     priority: int = 0
     next_up: bool = False
+    relations: bytes = b""
+    parent_key: str | None = None
+    deduplication_id: str | None = None
 
     def record(self, job_id: str) -> JobRecord:
         """Return the job as it now is in Redis, under the id that it was given."""
@@ -46,17 +52,23 @@ class NewJob(Struct, frozen=True, gc=False):
             timestamp=self.timestamp,
             delay=self.delay,
             priority=self.priority,
+            parent_key=self.parent_key,
+            deduplication_id=self.deduplication_id,
         )
 
 
 def add(keys: QueueKeys, job: NewJob) -> Call[str]:
     """Add a job; the result is its id. An id that exists already adds nothing."""
-    return _add(keys, (job,), lambda reply: text(reply[0]))
+    return _add(keys, (job,), lambda reply: _added(keys, job, reply[0]))
 
 
 def add_bulk(keys: QueueKeys, jobs: Sequence[NewJob]) -> Call[list[str]]:
-    """Add jobs in the order given; the result is their ids."""
-    return _add(keys, jobs, texts)
+    """Add jobs in the order given; the result is their ids. When one is refused the others are added all the same."""
+
+    def decode(reply: Reply) -> list[str]:
+        return [_added(keys, job, answer) for job, answer in zip(jobs, reply, strict=True)]
+
+    return _add(keys, jobs, texts if all(not job.relations for job in jobs) else decode)
 
 
 def add_in_chunks(keys: QueueKeys, jobs: Sequence[NewJob]) -> Iterator[Call[list[str]]]:
@@ -86,8 +98,8 @@ class Ended(Struct, frozen=True):
     reason: str | None = None
 
 
-def is_finished(keys: QueueKeys, job_id: str) -> Call[Ended | None]:
-    """Tell how the job ended; None when it has not yet."""
+def is_finished(keys: QueueKeys, job_id: str) -> Call[Ended | str]:
+    """Tell how the job ended; when it has not yet, the id of the newest event: its end will come after that one."""
     return run_script("is_finished", keys.base, job_id, decode=_checked(keys, job_id, "is_finished", _ended))
 
 
@@ -136,9 +148,16 @@ def retry(
     return _on_job("retry", keys, job_id, state, *flags, state=state)
 
 
-def remove(keys: QueueKeys, job_id: str) -> Call[int]:
-    """Remove a job; the result is 0 when a worker holds its lock, else 1."""
-    return run_script("remove", keys.base, job_id, decode=_checked(keys, job_id, "remove", number))
+def remove(keys: QueueKeys, job_id: str, *, children: bool = True) -> Call[int]:
+    """Remove a job and its children; the result is 0 when a worker holds the lock of one, else 1."""
+    decode = _checked(keys, job_id, "remove", number)
+    return run_script("remove", keys.base, job_id, _flag(children), decode=decode)
+
+
+def cancel(keys: QueueKeys, job_id: str, reason: str, now_ms: int, keep_count: int) -> Call[bool]:
+    """Fail a job that has not begun (the result is True), or ask the worker that runs it to stop."""
+    decode = _checked(keys, job_id, "cancel", bool, "waiting or active")
+    return run_script("cancel", keys.base, job_id, reason, now_ms, keep_count, decode=decode)
 
 
 def extend_lock(keys: QueueKeys, job_id: str, token: str, lock_ms: int) -> Call[bool]:
@@ -146,11 +165,17 @@ def extend_lock(keys: QueueKeys, job_id: str, token: str, lock_ms: int) -> Call[
     return run_script("extend_locks", keys.base, lock_ms, job_id, token, decode=lambda lost: not lost)
 
 
-def _ended(reply: Reply) -> Ended | None:
-    how, *value = reply
+def _ended(reply: Reply) -> Ended | str:
+    how, value = reply
     if how == 1:
-        return Ended(value=value[0])
-    return Ended(reason=text(value[0])) if how == 2 else None
+        return Ended(value=value)
+    return Ended(reason=text(value)) if how == 2 else text(value)
+
+
+def _added(keys: QueueKeys, job: NewJob, answer: Reply) -> str:
+    if isinstance(answer, int):
+        raise job_error(answer, job_id=job.id, queue=keys.name, operation="add", parent=job.parent_key or "")
+    return text(answer)
 
 
 def _add(keys: QueueKeys, jobs: Sequence[NewJob], decode: Callable[[Reply], T]) -> Call[T]:
@@ -162,8 +187,23 @@ def _add(keys: QueueKeys, jobs: Sequence[NewJob], decode: Callable[[Reply], T]) 
 def _rows(jobs: Sequence[NewJob]) -> tuple[Word, ...]:
     rows: list[Word] = []
     for job in jobs:
-        rows += (job.id, job.name, job.data, job.opts, job.timestamp, job.delay, job.priority, _flag(job.next_up))
+        rows += row_of(job)
     return tuple(rows)
+
+
+def row_of(job: NewJob) -> tuple[Word, ...]:
+    """Return what the scripts that add jobs take of one."""
+    return (
+        job.id,
+        job.name,
+        job.data,
+        job.opts,
+        job.timestamp,
+        job.delay,
+        job.priority,
+        _flag(job.next_up),
+        job.relations,
+    )
 
 
 def _on_job(name: str, keys: QueueKeys, job_id: str, *args: Word, state: str = "active") -> Call[None]:

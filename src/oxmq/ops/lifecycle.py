@@ -21,12 +21,14 @@ class TakeTerms(Struct, frozen=True):
         limit_max: the worker's own rate limit, in starts per window; None for none.
         limit_ms: the length of that window.
         worker_name: what is noted on the job as its worker; empty for nothing.
+        metrics: how many minutes of metrics the jobs that end are counted in; 0 for none.
     """
 
     lock_ms: int = 30_000
     limit_max: int | None = None
     limit_ms: int = 0
     worker_name: str = ""
+    metrics: int = 0
 
 
 class Outcome(Struct, gc=False):
@@ -35,7 +37,7 @@ class Outcome(Struct, gc=False):
     Attributes:
         job_id: the job.
         token: the token under which it was locked.
-        kind: ``completed``, ``failed``, ``retry``, ``delay``, ``postpone`` or ``release`` (see ``finish.lua``).
+        kind: ``completed``, ``failed``, ``retry``, ``delay``, ``postpone``, ``release``, ``park`` (see ``finish.lua``).
         value: the result as JSON, or the failure reason.
         stacktrace: the stack traces as a JSON array; empty when there is nothing to record.
         attempts: how many attempts the job is allowed.
@@ -97,7 +99,7 @@ def finish(
         refusals = [_refusal(keys, outcome, code) for outcome, code in zip(outcomes, codes, strict=True)]
         return Finished(refusals, _taken(taken, now_ms))
 
-    words = [*_terms(now_ms, count, token, terms)]
+    words = [*_terms(now_ms, count, token, terms), terms.metrics]
     for outcome in outcomes:
         words += outcome.words()
     return run_script("finish", keys.base, *words, decode=decode)
@@ -116,6 +118,15 @@ def recover_stalled(keys: QueueKeys, now_ms: int, max_stalled: int, interval_ms:
 def hand_back(keys: QueueKeys, token: str) -> Call[list[str]]:
     """Return the jobs locked by `token` to the queue; the result is their ids."""
     return run_script("hand_back", keys.base, token, decode=texts)
+
+
+def find_cancelled(keys: QueueKeys, job_ids: Sequence[str]) -> Call[dict[str, str]]:
+    """Tell which of the jobs have been cancelled, and why."""
+
+    def decode(reply: Reply) -> dict[str, str]:
+        return {text(reply[i]): text(reply[i + 1]) for i in range(0, len(reply), 2)}
+
+    return run_script("find_cancelled", keys.base, *job_ids, decode=decode)
 
 
 def _terms(now_ms: int, count: int, token: str, terms: TakeTerms) -> tuple[Word, ...]:

@@ -34,11 +34,13 @@ class FinishRules(Struct, frozen=True):
         keep_completed: which completed jobs stay.
         keep_failed: which failed jobs stay.
         strategy: the delay of backoff types that oxmq does not know.
+        max_started: how often a job may be started; None for any number.
     """
 
     keep_completed: Keep | None = None
     keep_failed: Keep | None = None
     strategy: BackoffStrategy | None = None
+    max_started: int | None = None
 
 
 def completed(record: JobRecord, token: str, value: bytes, rules: FinishRules) -> Outcome:
@@ -56,7 +58,8 @@ def failed(
     outcome = Outcome(record.id, token, "failed", failure_reason(error), attempts=int(options.attempts))
     outcome.stacktrace = _with_trace(record.stacktrace, stack_of(error) if stack is None else stack, options)
     made = record.attempts_made + 1
-    if made < options.attempts and not isinstance(error, Unrecoverable):
+    exhausted = rules.max_started is not None and record.attempts_started >= rules.max_started
+    if made < options.attempts and not exhausted and not isinstance(error, Unrecoverable):
         delay = _delay_ms(options, made, error, rules.strategy)
         if delay >= 0:
             outcome.kind = "delay" if delay > 0 else "retry"
@@ -72,9 +75,21 @@ def released(record: JobRecord, token: str) -> Outcome:
     return Outcome(record.id, token, "release", next_up=True)
 
 
+def parked(record: JobRecord, token: str) -> Outcome:
+    """Return the outcome of a run that asked to be run again when the job's children have ended, at no cost."""
+    return Outcome(record.id, token, "park")
+
+
 def postponed(record: JobRecord, token: str, delay_ms: int) -> Outcome:
     """Return the outcome of a run that asked to be run later, at no cost."""
     return Outcome(record.id, token, "postpone", delay_ms=delay_ms)
+
+
+def kept_when_failed(record: JobRecord) -> int:
+    """Return how many failed jobs the job's own options keep when it fails; -1 for all."""
+    outcome = Outcome(record.id, "", "failed")
+    _set_keep(outcome, read_options(record.opts).remove_on_fail, None)
+    return outcome.keep_count
 
 
 def failure_reason(error: BaseException) -> str:

@@ -7,16 +7,17 @@
 -- ARGV 5 limit_max  int   empty for none
 -- ARGV 6 limit_ms   int   length of the rate limit's window
 -- ARGV 7 worker     str   empty for none
--- ARGV 8.. runs     rows  id, token ("0": needs no lock), outcome, value, stacktrace (JSON), attempts allowed, keep count (-1: all), keep age (s; empty: any), keep limit (empty: 1,000), delay (ms), next_up ("1": runs next)
+-- ARGV 8 metrics    int   how many minutes of metrics to keep; 0: none
+-- ARGV 9.. runs     rows  id, token ("0": needs no lock), outcome, value, stacktrace (JSON), attempts allowed, keep count (-1: all), keep age (s; empty: any), keep limit (empty: 1,000), delay (ms), next_up ("1": runs next)
 -- RETURNS           list  a code for each run (0: done), then the reply of take
 -- ERRORS -1         no such job
 -- ERRORS -2         no lock
 -- ERRORS -3         not active; a lock that the token holds all the same is released
 -- ERRORS -4         completed, with children pending
 -- ERRORS -6         another token's lock
--- ERRORS -9         completed, with a child that failed
--- EVENTS            completed, failed, retries-exhausted, waiting, delayed, drained, active
--- WRITES            active, stalled, completed, failed, wait, prioritized, pc, delayed, marker, limiter, events, de, <job>, <job>:lock, and a parent's
+-- ERRORS -9         completed or parked, with a child that failed
+-- EVENTS            completed, failed, retries-exhausted, waiting, waiting-children, delayed, drained, active, added
+-- WRITES            active, stalled, completed, failed, wait, prioritized, pc, delayed, waiting-children, marker, limiter, events, de, dn, metrics, id, <job>, <job>:lock, and a parent's
 -- COST              O(runs x active + count); up to 1,000 swept jobs a state, and 1,000 due delayed ones
 -- RETRY             token  repeating a run that was ended already is refused with -1, -2 or -6
 -- FLAGS             allow-oom
@@ -24,16 +25,17 @@
 --@include erase
 --@include parents
 --@include deduplication
+--@include metrics
 --@include take
 
-local FIRST, ROW = 7, 11
+local FIRST, ROW = 8, 11
 local base, now = KEYS[1], ARGV[1]
 local now_ms = tonumber(now)
 local rows = (#ARGV - FIRST) / ROW
 local max = max_events(base)
 
--- outcome: completed | failed | retry (now) | delay (then retry) | postpone (delay, costs no attempt)
--- | release (back to wait as the next one, costs no attempt)
+-- outcome: completed | failed | retry (now) | delay (then retry); and, costing no attempt: postpone (delay),
+-- release (back to wait as the next one), park (until its children have ended; release when they have)
 local function read_run(row)
   local at = FIRST + (row - 1) * ROW
   return { id = ARGV[at + 1], token = ARGV[at + 2], outcome = ARGV[at + 3], value = ARGV[at + 4],
@@ -48,7 +50,7 @@ for row = 1, rows do
   local run = read_run(row)
   runs[row] = run
   lock_keys[row] = base .. run.id .. ":lock"
-  if run.outcome == "completed" then
+  if run.outcome == "completed" or run.outcome == "park" then
     child_keys[#child_keys + 1] = base .. run.id .. ":dependencies"
     child_keys[#child_keys + 1] = base .. run.id .. ":unsuccessful"
   end
@@ -90,8 +92,9 @@ end
 
 local function refusal(run, lock, job)
   if not job[1] then return -1 end
-  if run.outcome == "completed" and have_children then
-    if redis.call("SCARD", base .. run.id .. ":dependencies") > 0 then return -4 end
+  if have_children and (run.outcome == "completed" or run.outcome == "park") then
+    local pending = redis.call("SCARD", base .. run.id .. ":dependencies") > 0
+    if pending and run.outcome == "completed" then return -4 end
     if redis.call("ZCARD", base .. run.id .. ":unsuccessful") > 0 then return -9 end
   end
   if run.token ~= "0" then
@@ -113,16 +116,18 @@ local function tell_parent(run, job)
   end
 end
 
-local function store(run, made)
+local function store(run, made, deferred)
   local job_key = base .. run.id
   local set = finished[run.outcome]
   set[#set + 1] = now
   set[#set + 1] = run.id
   if run.outcome == "completed" then
     redis.call("HSET", job_key, "atm", made, "returnvalue", run.value, "finishedOn", now)
+    -- It has completed before it could be failed: a later run starts afresh.
+    if deferred then redis.call("HDEL", job_key, "defa", "cancelledOn") end
   else
     redis.call("HSET", job_key, "atm", made, "failedReason", run.value, "stacktrace", run.stacktrace, "finishedOn", now)
-    redis.call("HDEL", job_key, "defa")
+    redis.call("HDEL", job_key, "defa", "cancelledOn")
   end
   if run.keep_count > 0 or run.keep_age then
     sweeps[table.concat({ run.outcome, run.keep_count, run.keep_age or "", run.keep_limit or "" }, " ")] = run
@@ -130,14 +135,17 @@ local function store(run, made)
 end
 
 local function finish(run, job)
-  if job[4] then release_deduplication(base, job[4], run.id) end
+  if job[4] then
+    release_deduplication(base, job[4], run.id)
+    add_parked(base, max, job[4], now_ms)
+  end
   if job[3] then tell_parent(run, job) end
   local made = (tonumber(job[2]) or 0) + 1
   if run.keep_count == 0 then
     erased[#erased + 1] = run.id
     if job[3] then forget_child(job[3], base .. run.id) end
   else
-    store(run, made)
+    store(run, made, job[5])
   end
   local field = run.outcome == "completed" and "returnvalue" or "failedReason"
   if rows == 1 then
@@ -183,25 +191,37 @@ local function put_off(run, job)
   emit_capped(base, max, "delayed", "jobId", run.id, "delay", string.format("%.0f", now_ms + run.delay))
 end
 
-local APPLY = { completed = finish, failed = finish, retry = put_back, release = put_back, delay = put_off, postpone = put_off }
+local function park(run, job)
+  if not have_children or redis.call("SCARD", base .. run.id .. ":dependencies") == 0 then
+    run.outcome, run.next_up = "release", true
+    return put_back(run, job)
+  end
+  redis.call("ZADD", base .. "waiting-children", now, run.id)
+  emit(base, "waiting-children", "jobId", run.id, "prev", "active")
+end
+
+local APPLY = { completed = finish, failed = finish, retry = put_back, release = put_back, delay = put_off,
+  postpone = put_off, park = park }
 
 -- For a batch the stream is trimmed once, before what it adds; a single event trims as it is written.
 if ending and rows > 1 then redis.call("XTRIM", base .. "events", "MAXLEN", "~", max) end
 if retrying then promote_due(base, now_ms) end
 local codes, jobs_of = {}, {}
 for row, run in ipairs(runs) do
-  jobs_of[row] = redis.call("HMGET", base .. run.id, "name", "atm", "parentKey", "deid")
+  jobs_of[row] = redis.call("HMGET", base .. run.id, "name", "atm", "parentKey", "deid", "defa")
   codes[row] = refusal(run, locks[row], jobs_of[row]) or 0
 end
 write_active()
 
 -- A call that was refused altogether takes nothing either.
 local held_back, accepted, ended = false, false, false
+local counted = { completed = 0, failed = 0 }
 for row, run in ipairs(runs) do
   if codes[row] == 0 then
     accepted = true
     ended = ended or run.outcome == "completed" or run.outcome == "failed"
     held_back = held_back or run.outcome == "delay" or run.outcome == "postpone"
+    if counted[run.outcome] then counted[run.outcome] = counted[run.outcome] + 1 end
     APPLY[run.outcome](run, jobs_of[row])
   end
 end
@@ -216,6 +236,9 @@ for _, run in pairs(sweeps) do
   sweep(base .. run.outcome, base, now_ms, run.keep_count, run.keep_age, run.keep_limit)
 end
 if made_ready then wake(base) end
+if ended and tonumber(ARGV[8]) > 0 then
+  for state, jobs_ended in pairs(counted) do count_ended(base, state, jobs_ended, now_ms, tonumber(ARGV[8])) end
+end
 
 local limited, due, jobs, closed = 0, "-1", {}, false
 if tonumber(ARGV[2]) > 0 and accepted then

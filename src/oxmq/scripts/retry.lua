@@ -14,6 +14,7 @@
 -- RETRY                  never  a second time it is refused, as any job that is not in that state
 --@include events
 --@include ready
+--@include parents
 
 local base, id, state = KEYS[1], ARGV[1], ARGV[2]
 local job_key = base .. id
@@ -26,19 +27,8 @@ if ARGV[4] == "1" then forgotten[#forgotten + 1] = "atm" end
 if ARGV[5] == "1" then forgotten[#forgotten + 1] = "ats" end
 redis.call("HDEL", job_key, unpack(forgotten))
 
--- The parent counts on the child again, if this end of it was counted.
-local function restore_dependency(parent_key)
-  local counted
-  if state == "completed" then
-    counted = redis.call("HDEL", parent_key .. ":processed", job_key)
-  else
-    counted = redis.call("ZREM", parent_key .. ":unsuccessful", job_key) + redis.call("HDEL", parent_key .. ":failed", job_key)
-  end
-  if counted > 0 then redis.call("SADD", parent_key .. ":dependencies", job_key) end
-end
-
 make_ready(base, id, tonumber(job[2]) or 0, ARGV[3] == "1")
 wake(base)
-if job[3] and redis.call("EXISTS", job[3]) == 1 then restore_dependency(job[3]) end
+if job[3] then restore_child(job[3], job_key, state) end
 emit_capped(base, max_events(base), "waiting", "jobId", id, "prev", state)
 return 1

@@ -20,11 +20,13 @@ from oxmq.errors import (
     OxmqError,
     RateLimited,
     Unrecoverable,
+    WaitForChildren,
 )
 from oxmq.ops import outcomes, queues
 from oxmq.ops.lifecycle import Outcome
 from oxmq.records import JobRecord
 from oxmq.running import running_job
+from oxmq.worker.admission import Admission
 from oxmq.worker.events import Listeners, logger
 from oxmq.worker.lock_renewer import LockRenewer
 from oxmq.worker.run import Run, Stop
@@ -43,6 +45,7 @@ class Executor:
     Args:
         handler: awaited with each job; its result is the job's.
         report: called with each outcome, once a run has one.
+        admission: decides about jobs of which there is something to decide before they run.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class Executor:
         renewer: LockRenewer,
         listeners: Listeners,
         report: Callable[[Outcome], None],
+        admission: Admission,
     ) -> None:
         self._context = context
         self._handler = handler
         self._renewer = renewer
         self._listeners = listeners
         self._report = report
+        self._admission = admission
         # By token too: a job that this worker has lost may come back to it while its first run goes on.
         self._runs: dict[_Key, Run] = {}
         self._reported: dict[_Key, Run] = {}
@@ -74,13 +79,27 @@ class Executor:
         loop = asyncio.get_running_loop()
         self.idle.clear()
         for record in records:
-            run = Run(record, token)
+            run = Run(record, token, loop.time())
             self._runs[record.id, token] = run
             self._renewer.track(record.id, token)
-            timeout = read_options(record.opts).timeout
+            options = read_options(record.opts)
+            run.guarded = self._admission.is_needed(record, options)
+            timeout = options.timeout
             if timeout:
-                run.timer = loop.call_later(float(timeout) / 1000, self._expire, run)
+                run.timer = loop.call_later(float(timeout) / 1000, self._stop, run, Stop.TIMEOUT)
             run.task = loop.create_task(self._execute(run))
+
+    def running_for(self, seconds: float) -> list[str]:
+        """Return the ids of the jobs that have been running for at least so long, and may yet be stopped."""
+        latest = asyncio.get_running_loop().time() - seconds
+        return [run.record.id for run in self._runs.values() if run.started <= latest and run.stop is None]
+
+    def cancel(self, job_id: str, reason: str) -> None:
+        """Stop the runs of a job that somebody has cancelled; the job fails with the reason."""
+        for run in list(self._runs.values()):
+            if run.record.id == job_id and run.stop is None:
+                run.reason = reason
+                self._stop(run, Stop.CANCELLED)
 
     def stop_all(self) -> None:
         """Tell every handler to stop; their jobs go back to the queue at no cost."""
@@ -126,14 +145,13 @@ class Executor:
         if self._listeners.wanted("active"):
             self._listeners.tell("active", job)
         try:
-            if record.deferred_failure is not None:
-                raise Unrecoverable(record.deferred_failure)
-            value = _encode_result(record, await self._handler(job))
+            admitted = not run.guarded or await self._admission.admit(record)
+            value = _encode_result(record, await self._handler(job) if admitted else None)
             outcome = outcomes.completed(record, run.token, value, self._context.rules)
         except BaseException as error:  # noqa: BLE001 - a handler that calls sys.exit() fails its job, not the worker
             outcome = await self._outcome_of(run, error)
-        if run.stop is Stop.TIMEOUT:
-            outcome = self._timed_out(run)
+        if run.stop is Stop.TIMEOUT or run.stop is Stop.CANCELLED:
+            outcome = self._stopped(run)
         self._settle(run, outcome)
 
     async def _outcome_of(self, run: Run, error: BaseException) -> Outcome:
@@ -151,6 +169,8 @@ class Executor:
             error = OxmqError("the handler was cancelled")
         if isinstance(error, Delay):
             return outcomes.postponed(record, token, milliseconds(error.seconds, "Delay"))
+        if isinstance(error, WaitForChildren):
+            return outcomes.parked(record, token)
         if isinstance(error, RateLimited):
             await self._hold_queue(error.seconds)
             return outcomes.released(record, token)
@@ -163,17 +183,21 @@ class Executor:
             # The job runs again all the same, only sooner.
             self.report_error(error)
 
-    def _timed_out(self, run: Run) -> Outcome:
+    def _stopped(self, run: Run) -> Outcome:
+        if run.stop is Stop.CANCELLED:
+            return outcomes.failed(run.record, run.token, Unrecoverable(run.reason), self._context.rules, stack="")
         limit = float(read_options(run.record.opts).timeout or 0) / 1000
         error = JobTimeoutError(f"the job ran longer than its timeout of {limit:g} s and was stopped")
         return outcomes.failed(run.record, run.token, error, self._context.rules)
 
-    def _expire(self, run: Run) -> None:
-        run.cancel(Stop.TIMEOUT)
-        run.timer = asyncio.get_running_loop().call_later(STOP_GRACE, self._abandon_expired, run)
+    def _stop(self, run: Run, why: Stop) -> None:
+        run.cancel(why)
+        if run.timer is not None:
+            run.timer.cancel()
+        run.timer = asyncio.get_running_loop().call_later(STOP_GRACE, self._abandon_stopped, run)
 
-    def _abandon_expired(self, run: Run) -> None:
-        self._abandon(run, self._timed_out(run))
+    def _abandon_stopped(self, run: Run) -> None:
+        self._abandon(run, self._stopped(run))
 
     def _abandon(self, run: Run, outcome: Outcome) -> None:
         if not run.reported:
@@ -199,7 +223,7 @@ class Executor:
         return self._reported.pop((outcome.job_id, outcome.token), None)
 
     def _job(self, run: Run) -> Job[Any]:
-        return Job(self._context, run.record, run.token)
+        return Job(self._context, run.record, run.token, run=run)
 
 
 def _encode_result(record: JobRecord, value: object) -> bytes:

@@ -14,6 +14,10 @@ KEEP_COMPLETED = Keep(count=5_000, age="24h")
 KEEP_FAILED = Keep(count=50_000, age="14d")
 
 
+#: The most minutes of metrics: ten weeks.
+_MAX_METRICS = 100_800
+
+
 class WorkerOptions(Struct, frozen=True, kw_only=True):
     """Hold how a worker works; times in milliseconds."""
 
@@ -29,6 +33,8 @@ class WorkerOptions(Struct, frozen=True, kw_only=True):
     limit_ms: int
     keep_completed: Keep | None
     keep_failed: Keep | None
+    metrics: int
+    max_started: int | None
 
 
 def worker_options(
@@ -44,6 +50,8 @@ def worker_options(
     limiter: RateLimit | None,
     remove_on_complete: KeepOption,
     remove_on_fail: KeepOption,
+    metrics: int | None,
+    max_started_attempts: int | None,
 ) -> WorkerOptions:
     """Return the options, or raise `ConfigurationError` naming the one that is not acceptable."""
     limit = _limit(limiter)
@@ -60,6 +68,10 @@ def worker_options(
         limit_ms=0 if limit is None else milliseconds(limit.duration, "limiter.duration"),
         keep_completed=_keep(remove_on_complete, "remove_on_complete"),
         keep_failed=_keep(remove_on_fail, "remove_on_fail"),
+        metrics=0 if metrics is None else check_whole(metrics, "metrics", least=0, most=_MAX_METRICS),
+        max_started=None
+        if max_started_attempts is None
+        else check_whole(max_started_attempts, "max_started_attempts", least=1),
     )
 
 

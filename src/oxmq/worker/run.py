@@ -12,6 +12,7 @@ class Stop(Enum):
     """Say why a run is being stopped."""
 
     TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
     HAND_BACK = "hand back"
 
 
@@ -23,19 +24,30 @@ class Run:
         token: the token under which it is locked.
         task: the handler's task.
         stop: why the task was cancelled; None while it was not.
+        reason: in words, where it was cancelled by somebody.
+        started: when it started, on the loop's clock.
+        guarded: whether it must be admitted before the handler is called.
         timer: what is to happen at the time limit.
         reported: whether its outcome is settled, whatever the handler still does.
     """
 
-    __slots__ = ("record", "reported", "stop", "task", "timer", "token")
+    __slots__ = ("guarded", "reason", "record", "reported", "started", "stop", "task", "timer", "token")
 
-    def __init__(self, record: JobRecord, token: str) -> None:
+    def __init__(self, record: JobRecord, token: str, started: float) -> None:
         self.record = record
         self.token = token
+        self.started = started
+        self.guarded = False
+        self.reason = ""
         self.task: asyncio.Task[None] | None = None
         self.stop: Stop | None = None
         self.timer: asyncio.TimerHandle | None = None
         self.reported = False
+
+    @property
+    def stop_requested(self) -> bool:
+        """Tell whether the handler should stop: for those that run in a thread, which nobody can stop."""
+        return self.stop is not None
 
     def cancel(self, why: Stop) -> None:
         """Ask the handler to stop."""

@@ -12,8 +12,11 @@ from typing import Any
 
 from oxmq.client.context import QueueContext
 from oxmq.ops.lifecycle import Outcome
+from oxmq.records import JobRecord
 from oxmq.transport.stream import BlockingConnection
 from oxmq.transport.sync_runner import SyncRunner
+from oxmq.worker.admission import Admission
+from oxmq.worker.cancel_watch import CancelWatch
 from oxmq.worker.events import Listeners
 from oxmq.worker.exchange import Exchange
 from oxmq.worker.executor import STOP_GRACE, AsyncHandler, Executor
@@ -46,7 +49,9 @@ class Services:
             on_error=self._in_loop(lambda error: listeners.tell("error", error)),
             max_silence=options.max_loop_block_ms / 1000,
         )
-        self._executor = Executor(context, handler, self._renewer, listeners, self._report)
+        admission = Admission(context, self._advance)
+        self._executor = Executor(context, handler, self._renewer, listeners, self._report, admission)
+        self._cancel_watch = CancelWatch(runner, keys, self._executor)
         self._exchange = Exchange(
             runner, keys, clock, context.terms, options.concurrency, _token_maker(), self._executor
         )
@@ -67,7 +72,7 @@ class Services:
     def start(self) -> None:
         """Start every part, and take the first jobs."""
         self._renewer.start()
-        for service in (self._pulse, self._stalled, self._fetcher):
+        for service in (self._pulse, self._stalled, self._fetcher, self._cancel_watch):
             service.start()
         self._exchange.take()
 
@@ -83,6 +88,7 @@ class Services:
             self._executor.give_up_all()
             await _first_of(_LAST_WORDS, self._exchange.settled)
         await self._exchange.close()
+        await self._cancel_watch.stop()
         await self._pulse.stop()
         await asyncio.to_thread(self._renewer.stop)
 
@@ -104,6 +110,9 @@ class Services:
             since_renewal=since_renewal,
             abandoned=self._executor.abandoned + abandoned_threads,
         )
+
+    async def _advance(self, record: JobRecord) -> str:
+        return ""
 
     def _report(self, outcome: Outcome) -> None:
         self._exchange.report(outcome)

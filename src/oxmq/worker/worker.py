@@ -57,6 +57,8 @@ class Worker(Closing):
         remove_on_complete: which completed jobs stay where the job does not say; None for all.
         remove_on_fail: the same for failed ones.
         backoff_strategy: gives the delay of backoff types that are neither fixed nor exponential.
+        metrics: how many minutes of counts of ended jobs the queue keeps; None for none.
+        max_started_attempts: how often a job may be started, crashes included, before it fails; None for any number.
 
     Raises:
         ConfigurationError: an argument is not acceptable.
@@ -81,6 +83,8 @@ class Worker(Closing):
         remove_on_complete: KeepOption = KEEP_COMPLETED,
         remove_on_fail: KeepOption = KEEP_FAILED,
         backoff_strategy: BackoffStrategy | None = None,
+        metrics: int | None = None,
+        max_started_attempts: int | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not callable(process):
@@ -97,9 +101,11 @@ class Worker(Closing):
             limiter=limiter,
             remove_on_complete=remove_on_complete,
             remove_on_fail=remove_on_fail,
+            metrics=metrics,
+            max_started_attempts=max_started_attempts,
         )
-        terms = TakeTerms(options.lock_ms, options.limit_max, options.limit_ms, options.name)
-        rules = FinishRules(options.keep_completed, options.keep_failed, backoff_strategy)
+        terms = TakeTerms(options.lock_ms, options.limit_max, options.limit_ms, options.name, options.metrics)
+        rules = FinishRules(options.keep_completed, options.keep_failed, backoff_strategy, options.max_started)
         self._context = open_context(name, connection, prefix, clock, terms, rules)
         self._process = process
         self._listeners = Listeners()
@@ -250,4 +256,4 @@ class Worker(Closing):
         if self._sync_context is None:
             runner = SyncRunner(self._context.runner.endpoint, self._context.clock)
             self._sync_context = SyncQueueContext(runner, self._context.keys, self._context.clock)
-        return SyncJob(self._sync_context, job.record, job.token)
+        return SyncJob(self._sync_context, job.record, job.token, run=job.run)

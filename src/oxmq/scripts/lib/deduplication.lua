@@ -1,8 +1,122 @@
---- deduplication: let go of a deduplication id when its owner ends
+--- deduplication: keep jobs of one deduplication id from being in a queue twice
+--@include events
+--@include new_jobs
+--@include erase
+
+local function owner_key(base, deduplication_id)
+  return base .. "de:" .. deduplication_id
+end
+
+-- Where the newest of the jobs waits that came while the owner was running (`keepLastIfActive`).
+local function parked_key(base, deduplication_id)
+  return base .. "dn:" .. deduplication_id
+end
 
 -- A key without expiry lives as long as its owner; one with an expiry (a throttle) outlives it.
 local function release_deduplication(base, deduplication_id, id)
-  local key = base .. "de:" .. deduplication_id
+  local key = owner_key(base, deduplication_id)
   local ttl = redis.call("PTTL", key)
   if ttl == 0 or (ttl == -1 and redis.call("GET", key) == id) then redis.call("DEL", key) end
+end
+
+-- What a job that is removed had claimed is free again.
+local function forget_deduplication(base, deduplication_id, id)
+  local key = owner_key(base, deduplication_id)
+  if redis.call("GET", key) == id then redis.call("DEL", key, parked_key(base, deduplication_id)) end
+end
+
+local function claim(base, options, id)
+  local ttl = tonumber(options.ttl) or 0
+  if ttl > 0 and not options.keepLastIfActive then
+    redis.call("SET", owner_key(base, options.id), id, "PX", string.format("%.0f", ttl))
+  else
+    redis.call("SET", owner_key(base, options.id), id)
+  end
+end
+
+local function tell_deduplicated(base, max, options, survivor, other)
+  emit_capped(base, max, "deduplicated", "jobId", survivor, "deduplicationId", options.id, "deduplicatedJobId", other)
+end
+
+local function park(base, max, options, owner, job)
+  local key = parked_key(base, options.id)
+  redis.call("DEL", key)
+  redis.call("HSET", key, "name", job.name, "data", job.data, "opts", job.opts, "jid", job.id)
+  if job.parent_key then
+    redis.call("HSET", key, "pk", job.parent_key, "pd", job.parent, "pdk", job.parent_key .. ":dependencies")
+  end
+  redis.call("PERSIST", owner_key(base, options.id))
+  tell_deduplicated(base, max, options, owner, job.id)
+end
+
+local function is_active(base, id)
+  return redis.call("LPOS", base .. "active", id)
+end
+
+-- The new job takes the place of one that has not begun.
+local function replace(base, max, options, owner, id)
+  redis.call("ZREM", base .. "delayed", owner)
+  erase(base, { owner })
+  emit(base, "removed", "jobId", owner, "prev", "delayed")
+  tell_deduplicated(base, max, options, id, owner)
+  redis.call("DEL", parked_key(base, options.id))
+  if (tonumber(options.ttl) or 0) > 0 and not options.extend and not options.keepLastIfActive then
+    redis.call("SET", owner_key(base, options.id), id, "KEEPTTL")
+  else
+    claim(base, options, id)
+  end
+end
+
+local function drop_new(base, max, options, owner, job)
+  if options.extend and (tonumber(options.ttl) or 0) > 0 and not options.keepLastIfActive then claim(base, options, owner) end
+  tell_deduplicated(base, max, options, owner, job.id)
+  if options.reschedule and redis.call("ZREM", base .. "delayed", owner) == 1 then
+    redis.call("HSET", base .. owner, "delay", string.format("%.0f", job.delay))
+    delay_job(base, max, owner, job.timestamp + job.delay)
+  end
+end
+
+-- Nobody would ever free a claim without expiry whose owner is gone.
+local function is_stale(base, options, owner)
+  return redis.call("PTTL", owner_key(base, options.id)) == -1 and redis.call("EXISTS", base .. owner) == 0
+end
+
+-- Returns the id of the job that stands in for the new one; nil when the new one is to be added.
+local function deduplicate(base, max, options, job)
+  local owner = redis.call("GET", owner_key(base, options.id))
+  if owner and options.replace and redis.call("ZSCORE", base .. "delayed", owner) then
+    replace(base, max, options, owner, job.id)
+    return nil
+  end
+  if not owner or is_stale(base, options, owner) then
+    if owner then redis.call("DEL", parked_key(base, options.id)) end
+    claim(base, options, job.id)
+    return nil
+  end
+  if options.keepLastIfActive and is_active(base, owner) then
+    park(base, max, options, owner, job)
+  elseif not options.replace then
+    drop_new(base, max, options, owner, job)
+  end
+  return owner
+end
+
+-- The job that was parked while the owner ran takes its turn.
+local function add_parked(base, max, deduplication_id, now)
+  local key = parked_key(base, deduplication_id)
+  local parked = redis.call("HMGET", key, "name", "data", "opts", "jid", "pk", "pd", "pdk", "rjk")
+  if not parked[1] then return end
+  local counter = redis.call("INCR", base .. "id")
+  local options = cjson.decode(parked[3])
+  local id = parked[4] or string.format("%.0f", counter)
+  redis.call("DEL", key)
+  if redis.call("EXISTS", base .. id) == 1 then return end
+  claim(base, options.de or { id = deduplication_id }, id)
+  local job = { id = id, name = parked[1], data = parked[2], opts = parked[3], timestamp = now,
+    delay = tonumber(options.delay) or 0, priority = tonumber(options.priority) or 0, next_up = options.lifo == true,
+    parent_key = parked[5] or nil, parent = parked[6] or nil, scheduler = parked[8] or nil,
+    deduplication_id = deduplication_id }
+  store_job(base, job)
+  enqueue_new(base, max, job)
+  if parked[7] then redis.call("SADD", parked[7], base .. id) end
 end

@@ -72,14 +72,34 @@ local function child_failed(parent_key, relation, child_key, reason, now)
   end
 end
 
+-- Takes a child that goes away off its parent's list. Returns the parent, when it had waited for that child alone and
+-- no longer stands among those that wait.
+local function last_child_gone(parent_key, child_key)
+  if redis.call("SREM", parent_key .. ":dependencies", child_key) == 0 then return nil end
+  if redis.call("SCARD", parent_key .. ":dependencies") > 0 then return nil end
+  local base, id = split_key(parent_key)
+  if redis.call("ZREM", base .. "waiting-children", id) == 0 then return nil end
+  return base, id
+end
+
 -- A child that goes away no longer holds up its parent.
 local function forget_child(parent_key, child_key)
-  if redis.call("SREM", parent_key .. ":dependencies", child_key) == 0 then return end
-  if redis.call("SCARD", parent_key .. ":dependencies") > 0 then return end
-  local base, id = split_key(parent_key)
-  if redis.call("ZREM", base .. "waiting-children", id) == 1 then
-    redis.call("RPUSH", base .. "wait", id)
-    wake(base)
-    emit(base, "waiting", "jobId", id, "prev", "waiting-children")
+  local base, id = last_child_gone(parent_key, child_key)
+  if not id then return end
+  redis.call("RPUSH", base .. "wait", id)
+  wake(base)
+  emit(base, "waiting", "jobId", id, "prev", "waiting-children")
+end
+
+-- The parent counts again on a child that is to run again, if its end had been counted.
+local function restore_child(parent_key, child_key, state)
+  if redis.call("EXISTS", parent_key) == 0 then return end
+  local counted
+  if state == "completed" then
+    counted = redis.call("HDEL", parent_key .. ":processed", child_key)
+  else
+    counted = redis.call("ZREM", parent_key .. ":unsuccessful", child_key)
+      + redis.call("HDEL", parent_key .. ":failed", child_key)
   end
+  if counted > 0 then redis.call("SADD", parent_key .. ":dependencies", child_key) end
 end
