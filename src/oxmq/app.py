@@ -15,10 +15,10 @@ from oxmq.client.queue import Queue
 from oxmq.clock import Clock, SystemClock
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
-from oxmq.ops import jobs
+from oxmq.ops import flows, jobs
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
-from oxmq.options import JobOptionArgs, JobOptions, job_options
+from oxmq.options import JobOptionArgs, JobOptions, Parent, job_options
 from oxmq.records import JobRecord
 from oxmq.running import Stoppable, find_running_job
 from oxmq.sync.context import QueueContext as SyncQueueContext
@@ -68,6 +68,8 @@ class Oxmq(Closing):
         self._defaults = default_job_options
         self._ids: IdKind = ids
         self._drafter = JobDrafter(self._clock, default_job_options, ids)
+        # The jobs of a flow name each other, so that their ids must be known beforehand.
+        self._flow_drafter = JobDrafter(self._clock, default_job_options, "uuid")
         self._runner = AsyncRunner(self._endpoint, self._clock)
         self._sync_runner = SyncRunner(self._endpoint, self._clock)
         self._contexts: dict[str, QueueContext] = {}
@@ -194,6 +196,23 @@ class Oxmq(Closing):
             for call, draft in drafts
         ]
 
+    async def flow(self, call: TaskCall, *, children: Iterable[TaskCall] = ()) -> Job[Any]:
+        """Add a job that runs when its children have ended, together with them; return it.
+
+        Children may have children of their own: ``extract.call(part=1).after(fetch.call(part=1))``. A child that fails
+        for good fails its parent, unless its options say otherwise. In the parent, `Job.get_children_values` gives
+        the children's results.
+
+        Raises:
+            ConfigurationError: a call is not acceptable; nothing was sent.
+            UnavailableError: nothing was added.
+            OutcomeUnknownError: all may have been added.
+        """
+        drafted = flows.draft_flow(call.after(*children), lambda node: node.children, self._draft_node)
+        ids = await self._runner.run(flows.add_flow(drafted))
+        context = self._context(call.task.queue)
+        return Job(context, drafted[0].job.record(ids[0]), read_result=call.task.signature.read_result)
+
     async def start_up(self) -> None:
         """Call the startup hooks, in order."""
         for hook in self._startup:
@@ -222,7 +241,13 @@ class Oxmq(Closing):
         return [job_id for chunk in added for job_id in chunk]
 
     def _draft(self, call: TaskCall) -> NewJob:
-        return self._drafter.draft(call.task.name, call.data, call.options.over(call.task.job_options))
+        return self._drafter.draft(call.task.name, call.data, call.job_options)
+
+    def _draft_node(self, call: TaskCall, parent: Parent | None, has_children: bool) -> tuple[QueueKeys, NewJob]:
+        draft = self._flow_drafter.draft(
+            call.task.name, call.data, call.job_options, parent=parent, has_children=has_children
+        )
+        return self._context(call.task.queue).keys, draft
 
     def _context(self, queue: str) -> QueueContext:
         if queue not in self._contexts:

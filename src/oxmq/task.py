@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Unpack, cast
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, structs
 
 from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.executors.processes import ChildTask, Reference
 from oxmq.keys import check_job_name, check_queue_name
-from oxmq.options import NO_OPTIONS, JobOptionArgs, JobOptions, job_options
+from oxmq.options import NO_OPTIONS, Deduplication, JobOptionArgs, JobOptions, job_options
 from oxmq.records import JobRecord
 from oxmq.running import running_job
 from oxmq.signature import Signature
@@ -30,12 +32,43 @@ RunIn = Literal["process"]
 """Where a handler runs when not on the event loop (``async def``) or in a thread (``def``)."""
 
 
+#: The deduplication id that stands for "the same arguments".
+_BY_ARGUMENTS = "args"
+
+
 class TaskCall(Struct, frozen=True):
-    """Hold a task with arguments, checked and ready to enqueue."""
+    """Hold a task with arguments, checked and ready to enqueue.
+
+    Attributes:
+        task: the task.
+        data: the arguments by name, as plain JSON values.
+        options: options laid over the task's own.
+        children: the calls whose jobs must end before this one's runs, in a flow.
+    """
 
     task: Task[..., Any, Any]
     data: dict[str, Any]
     options: JobOptions
+    children: tuple[TaskCall, ...] = ()
+
+    def after(self, *children: TaskCall) -> TaskCall:
+        """Return the call with further children, for `Oxmq.flow`."""
+        return structs.replace(self, children=(*self.children, *children))
+
+    @property
+    def job_options(self) -> JobOptions:
+        """Return the options of the job to be added."""
+        options = self.options.over(self.task.job_options)
+        given = options.deduplication
+        if given == _BY_ARGUMENTS:
+            return structs.replace(options, deduplication=self._arguments_id())
+        if isinstance(given, Deduplication) and given.id == _BY_ARGUMENTS:
+            return structs.replace(options, deduplication=structs.replace(given, id=self._arguments_id()))
+        return options
+
+    def _arguments_id(self) -> str:
+        arguments = msgspec.json.encode(self.data, order="deterministic")
+        return f"{self.task.name}:{hashlib.blake2b(arguments, digest_size=16).hexdigest()}"
 
 
 class Enqueuer(Generic[P, R]):

@@ -97,6 +97,10 @@ class Job(JobFamily, Generic[R]):
         value = decode_json_or(ended.value, None)
         return value if self._read_result is None else self._read_result(value)
 
+    async def wait_until_finished(self, timeout: Duration | None = None) -> R:
+        """Wait for the job to end and return its result: `result` under BullMQ's name."""
+        return await self.result(timeout)
+
     async def update_data(self, data: object) -> None:
         """Replace the payload. Raises `JobNotFoundError` when the job is gone."""
         encoded = encode_json(data, f"data of job {self.id}")
@@ -128,6 +132,13 @@ class Job(JobFamily, Generic[R]):
     async def clear_logs(self, keep: int | None = None) -> None:
         """Remove the log lines, but the newest `keep`."""
         await self._context.runner.run(jobs.clear_logs(self._context.keys, self.id, keep))
+
+    async def remove_deduplication_key(self) -> bool:
+        """Let other jobs of this one's deduplication id be added; return whether it was this job that kept them out."""
+        if self.deduplication_id is None:
+            return False
+        call = jobs.remove_deduplication_key(self._context.keys, self.deduplication_id, self.id)
+        return await self._context.runner.run(call)
 
     async def promote(self) -> None:
         """Make a delayed job ready now. Raises `JobStateError` when it is not delayed."""

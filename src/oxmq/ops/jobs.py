@@ -160,6 +160,11 @@ def cancel(keys: QueueKeys, job_id: str, reason: str, now_ms: int, keep_count: i
     return run_script("cancel", keys.base, job_id, reason, now_ms, keep_count, decode=decode)
 
 
+def remove_deduplication_key(keys: QueueKeys, deduplication_id: str, job_id: str) -> Call[bool]:
+    """Let go of a deduplication id, if the job owns it; the result says whether it did."""
+    return run_script("forget_deduplication", keys.base, deduplication_id, job_id, decode=bool)
+
+
 def extend_lock(keys: QueueKeys, job_id: str, token: str, lock_ms: int) -> Call[bool]:
     """Renew one lock; the result says whether it was still held."""
     return run_script("extend_locks", keys.base, lock_ms, job_id, token, decode=lambda lost: not lost)

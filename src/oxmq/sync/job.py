@@ -98,6 +98,10 @@ class Job(JobFamily, Generic[R]):
         value = decode_json_or(ended.value, None)
         return value if self._read_result is None else self._read_result(value)
 
+    def wait_until_finished(self, timeout: Duration | None = None) -> R:
+        """Wait for the job to end and return its result: `result` under BullMQ's name."""
+        return self.result(timeout)
+
     def update_data(self, data: object) -> None:
         """Replace the payload. Raises `JobNotFoundError` when the job is gone."""
         encoded = encode_json(data, f"data of job {self.id}")
@@ -129,6 +133,13 @@ class Job(JobFamily, Generic[R]):
     def clear_logs(self, keep: int | None = None) -> None:
         """Remove the log lines, but the newest `keep`."""
         self._context.runner.run(jobs.clear_logs(self._context.keys, self.id, keep))
+
+    def remove_deduplication_key(self) -> bool:
+        """Let other jobs of this one's deduplication id be added; return whether it was this job that kept them out."""
+        if self.deduplication_id is None:
+            return False
+        call = jobs.remove_deduplication_key(self._context.keys, self.deduplication_id, self.id)
+        return self._context.runner.run(call)
 
     def promote(self) -> None:
         """Make a delayed job ready now. Raises `JobStateError` when it is not delayed."""
