@@ -17,7 +17,9 @@ TWINS = (
     "closing.py",
     "context.py",
     "flow_producer.py",
+    "iterations.py",
     "job.py",
+    "listeners.py",
     "job_family.py",
     "job_view.py",
     "queue.py",
@@ -25,6 +27,7 @@ TWINS = (
     "queue_events.py",
     "queue_getters.py",
     "queue_handle.py",
+    "queue_schedulers.py",
 )
 HEADER = "# Written by tools/unasync.py from oxmq/client/{name}; change that file, not this one.\n"
 
@@ -40,6 +43,7 @@ CHANGES = {
     r"\b__aexit__\b": "__exit__",
     r"\b__aiter__\b": "__iter__",
     r"\b__anext__\b": "__next__",
+    r"\bStopAsyncIteration\b": "StopIteration",
 }
 
 

@@ -25,24 +25,32 @@ from oxmq.errors import (
     OxmqError,
     ParentConflictError,
     ParentNotFoundError,
+    QueueStateError,
     RateLimited,
     SchedulerJobError,
+    SchedulerSlotError,
     UnavailableError,
     Unrecoverable,
     WaitForChildren,
     WorkerClosedError,
 )
 from oxmq.ops.flows import FlowJob
+from oxmq.ops.metrics import Metrics
+from oxmq.ops.queues import QueueMeta
+from oxmq.ops.workers import ClientInfo, WorkerInfo
 from oxmq.options import Backoff, Deduplication, JobOptions, Keep, Parent, RateLimit, Telemetry, exponential, fixed
-from oxmq.records import Dependencies, Event
+from oxmq.records import Children, Dependencies, Event
+from oxmq.schedules import JobScheduler, Schedule, cron, every
 from oxmq.states import JobState
 from oxmq.worker.worker import Worker
 
 __all__ = [
     "BackendError",
     "Backoff",
+    "Children",
     "ChildrenFailedError",
     "ChildrenPendingError",
+    "ClientInfo",
     "Clock",
     "ConfigurationError",
     "Deduplication",
@@ -59,6 +67,7 @@ __all__ = [
     "JobLockedError",
     "JobNotFoundError",
     "JobOptions",
+    "JobScheduler",
     "JobSignal",
     "JobState",
     "JobStateError",
@@ -66,6 +75,7 @@ __all__ = [
     "Keep",
     "LockLostError",
     "ManualClock",
+    "Metrics",
     "OutcomeUnknownError",
     "Oxmq",
     "OxmqError",
@@ -74,9 +84,13 @@ __all__ = [
     "ParentNotFoundError",
     "Queue",
     "QueueEvents",
+    "QueueMeta",
+    "QueueStateError",
     "RateLimit",
     "RateLimited",
+    "Schedule",
     "SchedulerJobError",
+    "SchedulerSlotError",
     "SystemClock",
     "Telemetry",
     "UnavailableError",
@@ -84,7 +98,10 @@ __all__ = [
     "WaitForChildren",
     "Worker",
     "WorkerClosedError",
+    "WorkerInfo",
+    "cron",
     "current_job",
+    "every",
     "exponential",
     "fixed",
 ]

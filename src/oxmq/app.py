@@ -21,6 +21,7 @@ from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, Parent, job_options
 from oxmq.records import JobRecord
 from oxmq.running import Stoppable, find_running_job
+from oxmq.schedules import Schedule
 from oxmq.sync.context import QueueContext as SyncQueueContext
 from oxmq.sync.job import Job as SyncJob
 from oxmq.task import RunIn, Task, TaskCall
@@ -100,6 +101,7 @@ class Oxmq(Closing):
         name: str | None = None,
         queue: str = DEFAULT_QUEUE,
         run: RunIn | None = None,
+        schedule: Schedule | None = None,
         **options: Unpack[JobOptionArgs],
     ) -> TaskDecorator: ...
     def task(
@@ -110,6 +112,7 @@ class Oxmq(Closing):
         name: str | None = None,
         queue: str = DEFAULT_QUEUE,
         run: RunIn | None = None,
+        schedule: Schedule | None = None,
         **options: Any,
     ) -> Any:
         """Make a task of a function, as a decorator with or without arguments.
@@ -122,6 +125,8 @@ class Oxmq(Closing):
             name: the jobs' name; the function's when not given.
             queue: where its jobs go.
             run: ``"process"`` for a child process.
+            schedule: when to run it without being asked: made with `cron` or `every`. A job scheduler of the task's
+                name is brought in line with it whenever a worker starts, and removed when the code has it no more.
             options: the fields of `JobOptions`, for each of its jobs.
 
         Raises:
@@ -130,7 +135,7 @@ class Oxmq(Closing):
         task_options = job_options(options)
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            task = Task[..., Any, Any](self, function, name, queue, run, task_options)
+            task = Task[..., Any, Any](self, function, name, queue, run, task_options, schedule)
             if (task.queue, task.name) in self.tasks:
                 raise ConfigurationError(f"queue {queue!r} has a task named {task.name!r} already")
             self.tasks[task.queue, task.name] = task
@@ -212,6 +217,30 @@ class Oxmq(Closing):
         ids = await self._runner.run(flows.add_flow(drafted))
         context = self._context(call.task.queue)
         return Job(context, drafted[0].job.record(ids[0]), read_result=call.task.signature.read_result)
+
+    async def upsert_schedule(self, call: TaskCall, schedule: Schedule, *, id: str | None = None) -> Job[Any] | None:
+        """Run a task with these arguments on a schedule, from now on; or change the schedule of that id.
+
+        Args:
+            call: the task with its arguments.
+            schedule: made with `cron` or `every`.
+            id: the scheduler's id in the task's queue; the task's name when not given.
+
+        Returns:
+            The next job; None when the schedule has no time left.
+
+        Raises:
+            ConfigurationError: something is not acceptable; nothing was sent.
+        """
+        queue = self.queue(call.task.queue)
+        scheduler_id = call.task.name if id is None else id
+        return await queue.upsert_job_scheduler(
+            scheduler_id, schedule, call.task.name, call.data, **call.scheduled_options
+        )
+
+    async def remove_schedule(self, id: str, queue: str = DEFAULT_QUEUE) -> bool:
+        """Run a task on a schedule no more; return whether there was such a schedule."""
+        return await self.queue(queue).remove_job_scheduler(id)
 
     async def start_up(self) -> None:
         """Call the startup hooks, in order."""

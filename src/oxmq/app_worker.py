@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from oxmq.client.closing import Closing
 from oxmq.client.job import Job
+from oxmq.declared_schedules import reconcile_until_done
 from oxmq.durations import Duration
 from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.executors.processes import ProcessExecutor
@@ -55,6 +56,7 @@ class AppWorker(Closing):
     async def run(self, *, handle_signals: bool = True) -> None:
         """Take and run jobs until `close` is called, or SIGTERM or SIGINT arrives: see `Worker.run`."""
         await self._app.start_up()
+        schedules = asyncio.get_running_loop().create_task(self._reconcile())
         try:
             runs = asyncio.gather(*(worker.run(handle_signals=False) for worker in self._workers))
             if handle_signals:
@@ -63,6 +65,8 @@ class AppWorker(Closing):
             else:
                 await runs
         finally:
+            schedules.cancel()
+            await asyncio.gather(schedules, return_exceptions=True)
             self._processes.close()
             self._threads.close()
             await self._app.shut_down()
@@ -75,6 +79,10 @@ class AppWorker(Closing):
     def health(self) -> list[WorkerHealth]:
         """Return how each worker is."""
         return [worker.health() for worker in self._workers]
+
+    async def _reconcile(self) -> None:
+        queues = [self._app.queue(name) for name in self.queue_names]
+        await reconcile_until_done(queues, list(self._app.tasks.values()))
 
     def _request_close(self) -> None:
         logger.info("stopping: waiting for running jobs; a second signal hands them back to the queue")

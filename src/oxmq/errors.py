@@ -16,7 +16,9 @@ The tree, with the one question that matters after a failure: *may it have happe
     │   ├── ParentConflictError   -7
     │   ├── SchedulerJobError     -8
     │   ├── ChildrenFailedError   -9
+    │   ├── SchedulerSlotError    -10, -11, jobs of a scheduler's next times exist
     │   └── JobLockedError        the job is being worked on and cannot be removed
+    ├── QueueStateError           no: the queue is not in the state that the operation needs
     ├── JobFailedError            yes: the job ran and failed; raised where its result is awaited
     ├── JobTimeoutError           yes: the handler was stopped at its time limit
     ├── JobCancelledError         perhaps: the job was cancelled; raised in its handler where it asks
@@ -97,8 +99,21 @@ class ChildrenFailedError(JobError):
     """Say that the job cannot complete because a child that it depends on has failed."""
 
 
+class SchedulerSlotError(JobError):
+    """Say that a scheduler cannot make a job because jobs of its next times exist; `job_id` is the scheduler's id."""
+
+
 class JobLockedError(JobError):
     """Say that a worker holds the job's lock, so that it cannot be removed now."""
+
+
+class QueueStateError(OxmqError):
+    """Say that a queue is not in the state that the operation needs; none of its jobs was touched."""
+
+    def __init__(self, message: str, *, queue: str, code: int | None = None) -> None:
+        super().__init__(message)
+        self.queue = queue
+        self.code = code
 
 
 class JobFailedError(OxmqError):
@@ -163,6 +178,11 @@ _BY_CODE: dict[int, tuple[type[JobError], str]] = {
     -7: (ParentConflictError, "The parent job {parent} cannot be replaced. {op}"),
     -8: (SchedulerJobError, "Job {job} belongs to a job scheduler and cannot be removed directly. {op}"),
     -9: (ChildrenFailedError, "Cannot complete job {job} because it has at least one failed child. {op}"),
+    -10: (SchedulerSlotError, "Cannot create job scheduler iteration - job ID already exists. {op} {job}"),
+    -11: (
+        SchedulerSlotError,
+        "Cannot create job scheduler iteration - current and next time slots already have jobs. {op} {job}",
+    ),
 }
 
 

@@ -95,6 +95,18 @@ def check_job_name(value: object) -> str:
     return value
 
 
+def check_scheduler_id(value: object) -> str:
+    """Return the scheduler id `value`, or raise `ConfigurationError`.
+
+    It becomes part of its jobs' ids: with a ``:`` in it, two schedulers' keys could be the same.
+    """
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_ID_LENGTH or not value.isprintable() or ":" in value:
+        raise ConfigurationError(
+            f"scheduler id must be 1 to {_MAX_ID_LENGTH} printable characters without ':', not {value!r:.80}"
+        )
+    return value
+
+
 def check_token(token: object) -> str:
     """Return the lock token `token`, or raise `ConfigurationError`; ``"0"`` stands for "no lock" on the wire."""
     if not isinstance(token, str) or not token or token == _NO_LOCK:

@@ -211,7 +211,11 @@ class JobOptions(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         """Return these options laid over `defaults`: what is given here wins."""
         if defaults is NO_OPTIONS:
             return self
-        return JobOptions(**{**_given(defaults), **_given(self)})
+        return JobOptions(**{**defaults.given(), **self.given()})
+
+    def given(self) -> dict[str, Any]:
+        """Return the options that were given, by name."""
+        return {name: value for name, value in structs.asdict(self).items() if value is not UNSET}
 
 
 class JobOptionArgs(TypedDict, total=False):
@@ -262,10 +266,6 @@ def acceptable_options(**stored: object) -> JobOptions:
                 _CHECKS[field](value, field)
                 given[field] = value
     return JobOptions(**given)
-
-
-def _given(options: JobOptions) -> dict[str, Any]:
-    return {name: value for name, value in structs.asdict(options).items() if value is not UNSET}
 
 
 def check_whole(value: object, field: str, *, least: int, most: int = 2**53 - 1) -> int:

@@ -87,3 +87,15 @@ class Dependencies(Struct, frozen=True):
     unprocessed: list[str]
     ignored: dict[str, str]
     failed: list[str]
+
+
+class Children(Struct, frozen=True):
+    """Hold some of a job's children.
+
+    Attributes:
+        items: each child's key, ``prefix:queue:id``, and its result, which is None for one that has not ended.
+        total: how many there are in all.
+    """
+
+    items: dict[str, Any]
+    total: int

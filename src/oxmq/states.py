@@ -43,3 +43,10 @@ def listed_state(name: str) -> str:
         known = ", ".join(CONTAINERS)
         raise ConfigurationError(f"state {name!r} is not one of: {known}")
     return name
+
+
+def cleanable_containers(name: str) -> tuple[str, ...]:
+    """Return the containers of the state called `name`, which may be ``wait`` or ``paused`` as well."""
+    if name in ("wait", "paused"):
+        return CONTAINERS[JobState.WAITING] if name == "wait" else (name,)
+    return CONTAINERS[listed_state(name)]

@@ -14,9 +14,11 @@ from msgspec import Struct, structs
 from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.executors.processes import ChildTask, Reference
 from oxmq.keys import check_job_name, check_queue_name
+from oxmq.ops.schedulers import NOT_FOR_TEMPLATES
 from oxmq.options import NO_OPTIONS, Deduplication, JobOptionArgs, JobOptions, job_options
 from oxmq.records import JobRecord
 from oxmq.running import running_job
+from oxmq.schedules import Schedule
 from oxmq.signature import Signature
 
 if TYPE_CHECKING:
@@ -66,6 +68,12 @@ class TaskCall(Struct, frozen=True):
             return structs.replace(options, deduplication=structs.replace(given, id=self._arguments_id()))
         return options
 
+    @property
+    def scheduled_options(self) -> dict[str, Any]:
+        """Return the options of the jobs that a schedule makes, without the task's own that a schedule decides."""
+        own = {name: value for name, value in self.task.job_options.given().items() if name not in NOT_FOR_TEMPLATES}
+        return own | self.options.given()
+
     def _arguments_id(self) -> str:
         arguments = msgspec.json.encode(self.data, order="deterministic")
         return f"{self.task.name}:{hashlib.blake2b(arguments, digest_size=16).hexdigest()}"
@@ -111,6 +119,7 @@ class Task(ChildTask, Generic[P, C, R]):
         queue: str,
         run: RunIn | None,
         options: JobOptions,
+        schedule: Schedule | None = None,
     ) -> None:
         if run not in (None, "process"):
             raise ConfigurationError(f'run must be "process" or not given, not {run!r}')
@@ -124,10 +133,27 @@ class Task(ChildTask, Generic[P, C, R]):
         self.job_options = options
         self.signature = Signature(function)
         self.is_async = inspect.iscoroutinefunction(function)
+        self.schedule = schedule
+        if schedule is not None:
+            self._check_schedule()
         self.__doc__ = function.__doc__
         self.__name__ = function.__name__
         self.__module__ = function.__module__
         self.__wrapped__ = function
+
+    def _check_schedule(self) -> None:
+        if not isinstance(cast("object", self.schedule), Schedule):
+            raise ConfigurationError(f"task {self.name!r}: schedule must be made with cron() or every()")
+        if ":" in self.name:
+            raise ConfigurationError(f"task {self.name!r}: the name of a scheduled task must not contain ':'")
+        try:
+            self.scheduled_call()
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{error}: a scheduled task is called without arguments") from None
+
+    def scheduled_call(self) -> TaskCall:
+        """Return the call that the task's schedule makes: without arguments."""
+        return TaskCall(self, self.signature.to_data((), {}), NO_OPTIONS)
 
     def __repr__(self) -> str:
         return f"<Task {self.name!r} of queue {self.queue!r}>"

@@ -11,6 +11,7 @@ from oxmq.client.context import QueueContext, open_context
 from oxmq.client.job import Job
 from oxmq.client.queue_administration import QueueAdministration
 from oxmq.client.queue_getters import QueueGetters
+from oxmq.client.queue_schedulers import QueueSchedulers
 from oxmq.clock import Clock
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, check_queue_name
@@ -23,7 +24,7 @@ NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 """A job for `Queue.add_bulk`: its name, its data and, if it has any, its options."""
 
 
-class Queue(QueueGetters, QueueAdministration):
+class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
     """Stand for a queue in Redis. Building one connects to nothing; the first call does.
 
     Args:

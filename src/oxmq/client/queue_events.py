@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections import deque
-from typing import Self
+from typing import Final, Self
 
 from oxmq.client.closing import Closing
+from oxmq.client.listeners import Listener, Listeners
 from oxmq.errors import BackendError, ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
-from oxmq.records import Event
+from oxmq.records import GAP, Event
 from oxmq.transport.connect import Endpoint
-from oxmq.transport.stream import BlockingConnection, newest_event_id, pause, read_events
+from oxmq.transport.entries import MOST
+from oxmq.transport.position import Position
+from oxmq.transport.stream import BlockingConnection, pause, read_events, stream_facts
 
 #: How long one read blocks, in seconds.
 _BLOCK = 5.0
 #: How long to wait after the connection broke, in seconds.
 _RETRY_PAUSE = 0.5
+#: After so long without a read events may have been trimmed that were not read, in seconds.
+_UNWATCHED = 0.05
 
 
 class QueueEvents(Closing):
@@ -26,8 +32,16 @@ class QueueEvents(Closing):
             async for event in events:
                 print(event.name, event.job_id)
 
-    A connection that breaks is made anew, and reading goes on after the last event seen. Events that were trimmed
-    from the stream in the meantime are not seen.
+    Or be called back::
+
+        events.on("completed", lambda event: print(event.job_id, event.fields["returnvalue"]))
+        await events.run()
+
+    A connection that breaks is made anew, and reading goes on after the last event seen. The server keeps only the
+    newest events (about 10,000, or as many as the queue's `max_events` says). Where some were removed before they were
+    read, the next event is one named `QueueEvents.GAP`, which no queue writes: its fields are ``missed``, how many are
+    gone (None where nobody can know, and perhaps none), and ``reason``: ``"trimmed"``, or ``"deleted"`` when the whole
+    stream went away, as `Queue.obliterate` does or a server that forgot. Look for yourself how the jobs are, then.
 
     Args:
         name: the queue's name.
@@ -36,16 +50,26 @@ class QueueEvents(Closing):
             all that the stream still has.
     """
 
+    #: The name of the event that stands for events that were removed before they were read.
+    GAP: Final = GAP
+
     def __init__(
         self, name: str, connection: object = None, *, prefix: str = DEFAULT_PREFIX, last_event_id: str = "$"
     ) -> None:
-        if not last_event_id:
-            raise ConfigurationError('last_event_id must be "$", "0" or the id of an event')
-        self._keys = QueueKeys(name, prefix)
+        keys = QueueKeys(name, prefix)
         encoded_name = base64.b64encode(name.encode()).decode()
+        self._stream = keys.of("events")
+        self._position = Position(last_event_id)
         self._connection = BlockingConnection(Endpoint(connection), f"{prefix}:{encoded_name}:qe")
+        self._listeners = Listeners()
         self._pending: deque[Event] = deque()
-        self.last_event_id = last_event_id
+        self._answered_at = 0.0
+        self._closed = False
+
+    @property
+    def last_event_id(self) -> str:
+        """Return the id of the event seen last: another reader can resume from it."""
+        return self._position.last_event_id
 
     async def __aenter__(self) -> Self:
         await self._settle_start()
@@ -55,23 +79,68 @@ class QueueEvents(Closing):
         return self
 
     async def __anext__(self) -> Event:
-        while not self._pending:
-            try:
-                await self._settle_start()
-                self._pending.extend(
-                    await read_events(self._connection, self._keys.of("events"), self.last_event_id, _BLOCK)
-                )
-            except BackendError:
-                await pause(_RETRY_PAUSE)
-        event = self._pending.popleft()
-        self.last_event_id = event.id
+        event = await self._next()
+        await self._listeners.tell(event)
         return event
 
+    def on(self, name: str, listener: Listener, *, job_id: str | None = None) -> None:
+        """Call `listener` with each event of that name that is read, before the loop that reads gets it.
+
+        What a listener returns is awaited, if it can be; what it raises is logged.
+
+        Args:
+            name: such as ``"completed"``, or the name of a custom event, or `QueueEvents.GAP`.
+            listener: called with the `Event`.
+            job_id: only hear of this job.
+        """
+        if not name or not callable(listener):
+            raise ConfigurationError(f"on() needs the name of an event and a function, not {name!r} and {listener!r}")
+        self._listeners.add(name, listener, job_id)
+
+    def off(self, name: str, listener: Listener, *, job_id: str | None = None) -> None:
+        """Take back what `on` was called with."""
+        self._listeners.remove(name, listener, job_id)
+
+    async def run(self) -> None:
+        """Read events for the listeners, until `close` is called."""
+        async for _ in self:
+            pass
+
     async def close(self) -> None:
-        """Close the connection."""
+        """Stop reading, and close the connection."""
+        self._closed = True
         await self._connection.close()
+
+    async def _next(self) -> Event:
+        while not self._closed:
+            if self._pending:
+                event = self._pending.popleft()
+                self._position.advance(event.id)
+                return event
+            try:
+                gap = await self._read()
+            except BackendError:
+                self._answered_at = 0.0
+                await pause(_RETRY_PAUSE)
+            else:
+                if gap is not None:
+                    return gap
+        raise StopAsyncIteration
+
+    async def _read(self) -> Event | None:
+        """Read on; return the event that tells of a gap instead, if there is one."""
+        await self._settle_start()
+        if time.monotonic() - self._answered_at > _UNWATCHED:
+            gap = self._position.find_gap(await stream_facts(self._connection, self._stream))
+            if gap is not None:
+                return gap
+        events = await read_events(self._connection, self._stream, self.last_event_id, _BLOCK)
+        # One who reads as fast as a stream grows misses nothing; one who lags, or heard nothing for long, might.
+        self._answered_at = time.monotonic() if 0 < len(events) < MOST else 0.0
+        self._pending.extend(events)
+        return None
 
     async def _settle_start(self) -> None:
         # "From now on" means from here, not from whenever the next read happens to start.
         if self.last_event_id == "$":
-            self.last_event_id = await newest_event_id(self._connection, self._keys.of("events"))
+            self._position.start(await stream_facts(self._connection, self._stream))

@@ -1,121 +1,126 @@
-"""Wait for jobs to end: one reader of the event stream serves all who wait on a queue."""
+"""Wait for jobs to end: all who wait on one server, in one event loop, share one connection."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
+from weakref import WeakKeyDictionary, WeakSet
 
-from oxmq.codec import encode_json
 from oxmq.errors import BackendError
 from oxmq.keys import QueueKeys
 from oxmq.ops import jobs
 from oxmq.ops.jobs import Ended
-from oxmq.records import Event
+from oxmq.transport.connect import Endpoint
+from oxmq.transport.ends import EndReader
 from oxmq.transport.runner import AsyncRunner
-from oxmq.transport.stream import BlockingConnection, newest_event_id, read_events
 
-#: How long one read of the stream blocks, in seconds.
-_BLOCK = 5.0
-#: How often a waiter looks for itself, in seconds: events can be trimmed, or lost with a connection.
-_LOOK = 5.0
-#: How long to wait after the connection broke, in seconds.
-_RETRY_PAUSE = 0.2
+#: How long a waiter trusts to events before it looks for itself, at first and in the end, in seconds: they can be
+#: trimmed, or be lost with a server.
+_FIRST_LOOK, _LAST_LOOK = 5.0, 30.0
+
+
+class SharedReader:
+    """Read for all users of one server in one event loop."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.reader = EndReader(endpoint)
+        self._users = WeakSet[ResultReader]()
+        self._task: asyncio.Task[None] | None = None
+
+    def join(self, user: ResultReader) -> EndReader:
+        """Return the reader, for as long as the user does not leave."""
+        self._users.add(user)
+        return self.reader
+
+    def begin(self, key: str, after: str) -> None:
+        """Read a stream from the entry after `after` on."""
+        if self.reader.begin(key, after):
+            self._task = asyncio.get_running_loop().create_task(self.reader.run())
+
+    async def leave(self, user: ResultReader) -> None:
+        """Close the connection when the last user leaves and nobody waits any more."""
+        self._users.discard(user)
+        task = self._task
+        ours = task is not None and task.get_loop() is asyncio.get_running_loop()
+        if task is not None and ours and not self._users and self.reader.release():
+            await asyncio.wait({task})
+
+
+#: Of each event loop that lives the readers, by server.
+_readers: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[object, SharedReader]] = WeakKeyDictionary()
 
 
 class ResultReader:
-    """Read the ends of one queue's jobs."""
+    """Wait for the ends of one queue's jobs."""
 
     def __init__(self, runner: AsyncRunner, keys: QueueKeys) -> None:
         self._runner = runner
         self._keys = keys
-        self._waiters: dict[str, set[asyncio.Future[Ended]]] = {}
-        self._task: asyncio.Task[None] | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._listening = asyncio.Event()
+        self._events = keys.of("events")
+        self._shared: SharedReader | None = None
 
     async def wait(self, job_id: str, timeout: float | None) -> Ended:
         """Return how the job ended, waiting for it at most `timeout` seconds.
+
+        Once it is known that the job exists, a server that cannot be reached for a while is waited for, too.
 
         Raises:
             TimeoutError: it had not ended in time.
             JobNotFoundError: there is no such job.
         """
-        future = self._register(job_id)
         deadline = None if timeout is None else time.monotonic() + timeout
-        try:
-            # Listen first, then ask: so a job that ends in between is not missed.
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK):
-                    await self._listening.wait()
-            while True:
-                ended = future.result() if future.done() else await self._look(job_id)
-                if ended is not None:
-                    return ended
-                slice_ = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
-                if slice_ <= 0:
-                    raise TimeoutError(f"job {job_id} of queue {self._keys.name!r} did not end within {timeout} s")
-                await asyncio.wait({future}, timeout=slice_)
-        finally:
-            self._unregister(job_id, future)
+        self._shared = shared = _shared_reader(self._runner.endpoint)
+        reader = shared.join(self)
+        heard: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
-    async def _look(self, job_id: str) -> Ended | None:
-        return await self._runner.run(jobs.is_finished(self._keys, job_id))
+        def hear(ended: Ended) -> None:
+            if not heard.done():
+                heard.set_result(ended)
+
+        # Listen first, then ask: so a job that ends in between is not missed.
+        reader.listen(self._events, job_id, hear)
+        try:
+            found = await self._look(job_id)
+            if isinstance(found, Ended):
+                return found
+            shared.begin(self._events, found)
+            ended = await self._await_end(job_id, heard, deadline)
+        finally:
+            reader.ignore(self._events, job_id, hear)
+        if ended is None:
+            raise TimeoutError(f"job {job_id} of queue {self._keys.name!r} did not end within {timeout} s")
+        return ended
 
     async def close(self) -> None:
-        """Stop reading."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        """Leave the connection to those who still wait; the last one closes it."""
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            await shared.leave(self)
 
-    def _register(self, job_id: str) -> asyncio.Future[Ended]:
-        loop = asyncio.get_running_loop()
-        if self._loop is not loop:
-            self._loop, self._task, self._waiters, self._listening = loop, None, {}, asyncio.Event()
-        future: asyncio.Future[Ended] = loop.create_future()
-        self._waiters.setdefault(job_id, set()).add(future)
-        if self._task is None or self._task.done():
-            self._task = loop.create_task(self._read())
-        return future
+    async def _await_end(self, job_id: str, heard: asyncio.Future[Ended], deadline: float | None) -> Ended | None:
+        pause = _FIRST_LOOK
+        while not heard.done():
+            left = pause if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                return None
+            await asyncio.wait({heard}, timeout=min(pause, left))
+            if not heard.done() and isinstance(found := await self._look_again(job_id), Ended):
+                return found
+            pause = min(2 * pause, _LAST_LOOK)
+        return heard.result()
 
-    def _unregister(self, job_id: str, future: asyncio.Future[Ended]) -> None:
-        waiters = self._waiters.get(job_id, set())
-        waiters.discard(future)
-        if not waiters:
-            self._waiters.pop(job_id, None)
+    async def _look(self, job_id: str) -> Ended | str:
+        return await self._runner.run(jobs.is_finished(self._keys, job_id))
 
-    async def _read(self) -> None:
-        """Read on until nobody has waited for the length of a read."""
-        connection = BlockingConnection(self._runner.endpoint, "")
-        events = self._keys.of("events")
-        after: str | None = None
-        idle = False
+    async def _look_again(self, job_id: str) -> Ended | str | None:
         try:
-            while self._waiters or not idle:
-                idle = not self._waiters
-                try:
-                    after = after or await newest_event_id(connection, events)
-                    self._listening.set()
-                    for event in await read_events(connection, events, after, _BLOCK):
-                        after = event.id
-                        self._deliver(event)
-                except BackendError:
-                    # The waiters look for themselves meanwhile; the stream is read on where it was left.
-                    await asyncio.sleep(_RETRY_PAUSE)
-        finally:
-            self._listening.clear()
-            self._task = None
-            await connection.close()
+            return await self._look(job_id)
+        except BackendError:
+            return None
 
-    def _deliver(self, event: Event) -> None:
-        waiters = self._waiters.get(event.job_id or "")
-        if not waiters or event.name not in ("completed", "failed"):
-            return
-        if event.name == "completed":
-            ended = Ended(value=encode_json(event.fields.get("returnvalue"), "result", None))
-        else:
-            ended = Ended(reason=str(event.fields.get("failedReason", "")))
-        for future in waiters:
-            if not future.done():
-                future.set_result(ended)
+
+def _shared_reader(endpoint: Endpoint) -> SharedReader:
+    of_loop = _readers.setdefault(asyncio.get_running_loop(), {})
+    if endpoint.identity not in of_loop:
+        of_loop[endpoint.identity] = SharedReader(endpoint)
+    return of_loop[endpoint.identity]

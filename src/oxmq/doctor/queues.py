@@ -138,7 +138,7 @@ async def _check_queue(
     findings = list(_report(subject, seen))
     if not findings:
         findings = [Finding(Level.OK, subject, f"{_in_words(dump, keys)}; no rule of the keyspace is broken")]
-    return findings + list(_check_workers(subject, dump, keys, client_names))
+    return [*findings, *_check_schedulers(subject, dump, keys), *_check_workers(subject, dump, keys, client_names)]
 
 
 def _report(subject: str, seen: list[Violation]) -> Iterator[Finding]:
@@ -147,6 +147,21 @@ def _report(subject: str, seen: list[Violation]) -> Iterator[Finding]:
         yield Finding(level, subject, f"{violation.key}: {violation.words}", f"rule {violation.rule} of the keyspace")
     if len(seen) > _LISTED:
         yield Finding(Level.WARNING, subject, f"{len(seen) - _LISTED} more violations are not listed")
+
+
+def _check_schedulers(subject: str, dump: Dump, keys: QueueKeys) -> Iterator[Finding]:
+    """Tell of BullMQ's older kind of repeatable jobs, which not every worker carries on."""
+    scores = dump.get(keys.of("repeat"))
+    for scheduler_id in scores.scores if isinstance(scores, Scores) else ():
+        record = dump.get(keys.of(f"repeat:{scheduler_id}"))
+        if not isinstance(record, Fields) or "ic" not in record.fields:
+            yield Finding(
+                Level.WARNING,
+                subject,
+                f"{scheduler_id!r} is a repeatable job of BullMQ's older kind",
+                "workers of BullMQ 6 and of oxmq may run it once more and make no next one",
+                ("make it anew with upsert_job_scheduler, then remove the old one with BullMQ 5",),
+            )
 
 
 def _check_workers(subject: str, dump: Dump, keys: QueueKeys, client_names: list[str] | None) -> Iterator[Finding]:

@@ -94,7 +94,7 @@ class Requeued(Struct, frozen=True):
 def requeue(keys: QueueKeys, state: str, upto_ms: int | None, count: int) -> Call[Requeued]:
     """Make up to `count` jobs ready that failed or completed no later than `upto_ms`, or that are delayed."""
     upto = "+inf" if upto_ms is None else upto_ms
-    return run_script("requeue", keys.base, state, upto, min(count, MAX_ROWS), decode=lambda reply: Requeued(*reply))
+    return run_script("requeue", keys.base, state, upto, min(count, MAX_ROWS), decode=_requeued)
 
 
 def remove_orphans(keys: QueueKeys, job_ids: Sequence[str], most: int | None) -> Call[list[bool]]:
@@ -102,8 +102,15 @@ def remove_orphans(keys: QueueKeys, job_ids: Sequence[str], most: int | None) ->
 
     The result says of each whether nothing is left of it, and is shorter than `job_ids` where time or `most` ran out.
     """
-    words = (len(job_ids) if most is None else most, _SEARCHED_AT_ONCE, *job_ids)
-    return run_script("remove_orphans", keys.base, *words, decode=lambda reply: [gone == 1 for gone in reply])
+    bound = len(job_ids) if most is None else most
+    return run_script(
+        "remove_orphans",
+        keys.base,
+        bound,
+        _SEARCHED_AT_ONCE,
+        *job_ids,
+        decode=lambda reply: [gone == 1 for gone in reply],
+    )
 
 
 def trim_events(keys: QueueKeys, max_length: int) -> Call[int]:
@@ -136,6 +143,10 @@ def remove_rate_limit(keys: QueueKeys) -> Call[int]:
 def remove_deduplication(keys: QueueKeys, deduplication_id: str) -> Call[int]:
     """Free a deduplication id, whoever owns it."""
     return command("DEL", keys.of(f"de:{deduplication_id}"), decode=number, retry=Retry.SAFE)
+
+
+def _requeued(reply: Reply) -> Requeued:
+    return Requeued(*reply)
 
 
 def _piece(ids: list[str], reply: Reply) -> Piece:

@@ -35,7 +35,7 @@ class JobDrafter:
         if defaults is not None and not isinstance(cast("object", defaults), JobOptions):
             raise ConfigurationError(f"default_job_options must be JobOptions, not {type(defaults).__name__}")
         self._clock = clock
-        self._defaults = defaults or NO_OPTIONS
+        self.defaults = defaults or NO_OPTIONS
         self._make_id: Callable[[int], str] = uuid7 if ids == "uuid" else lambda _: ""
 
     def draft(
@@ -61,7 +61,7 @@ class JobDrafter:
         """
         check_job_name(name)
         own = given if isinstance(given, JobOptions) else job_options(given)
-        options = own.over(self._defaults) if own is not NO_OPTIONS else self._defaults
+        options = own.over(self.defaults) if own is not NO_OPTIONS else self.defaults
         limit = MAX_VALUE_BYTES if isinstance(options.size_limit, UnsetType) else options.size_limit
         encoded = encode_json({} if data is UNSET else data, f"data of job {name!r}", limit)
         now = self._clock.now_ms()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
@@ -65,16 +66,16 @@ def children_of(flow: FlowJob) -> Sequence[FlowJob]:
 
 
 def draft_flow(root: T, children_of: Callable[[T], Sequence[T]], draft: DraftNode[T]) -> list[Drafted[T]]:
-    """Return all jobs of a flow, the root first and each parent before its children.
+    """Return all jobs of a flow, level by level, which is the order in which BullMQ adds them.
 
     Raises:
         ConfigurationError: a job is not acceptable, two have the same id, or there are too many.
     """
     drafted: list[Drafted[T]] = []
     taken: set[tuple[str, str]] = set()
-    pending: list[tuple[T, int | None]] = [(root, None)]
+    pending: deque[tuple[T, int | None]] = deque([(root, None)])
     while pending:
-        source, parent = pending.pop()
+        source, parent = pending.popleft()
         children = children_of(source)
         reference = None if parent is None else _reference(drafted[parent])
         keys, job = draft(source, reference, bool(children))
@@ -86,7 +87,7 @@ def draft_flow(root: T, children_of: Callable[[T], Sequence[T]], draft: DraftNod
         drafted.append(Drafted(source, keys, job, []))
         if len(drafted) > MAX_FLOW_JOBS:
             raise ConfigurationError(f"a flow can have at most {MAX_FLOW_JOBS} jobs; a running parent can add more")
-        pending += [(child, len(drafted) - 1) for child in reversed(children)]
+        pending += [(child, len(drafted) - 1) for child in children]
     return drafted
 
 

@@ -52,12 +52,8 @@ def get_metrics(keys: QueueKeys, state: str, start: int, end: int) -> Call[Metri
 
 
 def prometheus_text(queue: str, counts: Mapping[str, int], ended: Mapping[str, int], labels: Mapping[str, str]) -> str:
-    """Write down the jobs in each state and the jobs that ended, `completed` and `failed`.
-
-    Raises:
-        ConfigurationError: a label's name is not one for Prometheus, or is used already, or its value is no text.
-    """
-    more = "".join(f', {name}="{_escaped(value)}"' for name, value in _checked(labels).items())
+    """Write down the jobs in each state, and the jobs that ended `completed` and `failed`."""
+    more = "".join(f', {name}="{_escaped(value)}"' for name, value in labels.items())
     name = _escaped(queue)
     lines = list(_head("bullmq_job_count", "Number of jobs in the queue by state", "gauge"))
     lines += (f'bullmq_job_count{{queue="{name}", state="{state}"{more}}} {count}' for state, count in counts.items())
@@ -71,7 +67,12 @@ def _head(metric: str, meaning: str, kind: str) -> Iterable[str]:
     return (f"# HELP {metric} {meaning}", f"# TYPE {metric} {kind}")
 
 
-def _checked(labels: Mapping[str, str]) -> Mapping[str, str]:
+def checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:
+    """Return `labels`.
+
+    Raises:
+        ConfigurationError: a label's name is not one for Prometheus, or is used already, or its value is no text.
+    """
     for name, value in labels.items():
         if not isinstance(name, str) or not _LABEL.fullmatch(name) or name in _TAKEN_LABELS:  # pyright: ignore[reportUnnecessaryIsInstance] - callers need not be typed
             raise ConfigurationError(

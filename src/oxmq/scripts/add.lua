@@ -18,6 +18,26 @@ local ROW = 9
 local base = KEYS[1]
 local events = base .. "events"
 local rows = #ARGV / ROW
+
+-- Without its parent a job is not added, and takes no number from the counter.
+local function is_orphan(relations)
+  return relations.parentKey and redis.call("EXISTS", relations.parentKey) == 0
+end
+
+-- Where nothing can be added nothing is written, not even what a first add writes down for its queue.
+local function are_all_orphans()
+  for row = 1, rows do
+    local relations = ARGV[row * ROW]
+    if relations == "" or not is_orphan(cjson.decode(relations)) then return false end
+  end
+  return true
+end
+
+local ids, first_in, last_in = {}, {}, {}
+if are_all_orphans() then
+  for row = 1, rows do ids[row] = -5 end
+  return ids
+end
 local max = max_events(base)
 local counter = redis.call("INCRBY", base .. "id", rows) - rows
 
@@ -35,7 +55,6 @@ local function any_taken()
   return #keys > 0 and redis.call("EXISTS", unpack(keys)) > 0
 end
 
-local ids, first_in, last_in = {}, {}, {}
 local ready, held = false, false
 local check = any_taken()
 
@@ -44,11 +63,6 @@ local function push_ready()
   call_with_all("RPUSH", base .. "wait", last_in)
   if ready then wake(base) end
   first_in, last_in, ready = {}, {}, false
-end
-
--- Without its parent a job is not added, and takes no number from the counter.
-local function is_orphan(relations)
-  return relations.parentKey and redis.call("EXISTS", relations.parentKey) == 0
 end
 
 local function add_related(at, id, relations)

@@ -18,16 +18,19 @@ local function read_job(row)
   local at = (row - 1) * ROW
   return { base = ARGV[at + 1], id = ARGV[at + 2], name = ARGV[at + 3], data = ARGV[at + 4], opts = ARGV[at + 5],
     timestamp = tonumber(ARGV[at + 6]), delay = tonumber(ARGV[at + 7]), priority = tonumber(ARGV[at + 8]),
-    next_up = ARGV[at + 9] == "1" }, cjson.decode(ARGV[at + 10])
+    next_up = ARGV[at + 9] == "1" }, ARGV[at + 10] == "" and {} or cjson.decode(ARGV[at + 10])
 end
 
+-- here: the parent of each job of the flow; true for those that name none.
 local jobs, relations, here = {}, {}, {}
 for row = 1, rows do
   local job, related = read_job(row)
-  local parent_key = related.parentKey
+  local job_key, parent_key = job.base .. job.id, related.parentKey
+  local earlier = here[job_key]
   if parent_key and not here[parent_key] and redis.call("EXISTS", parent_key) == 0 then return { -5, row } end
+  if parent_key and earlier and earlier ~= true and earlier ~= parent_key then return { -7, row } end
   if belongs_elsewhere(job.base, job.id, related) then return { -7, row } end
-  jobs[row], relations[row], here[job.base .. job.id] = job, related, true
+  jobs[row], relations[row], here[job_key] = job, related, parent_key or earlier or true
 end
 
 local ids, ended, max = {}, {}, {}

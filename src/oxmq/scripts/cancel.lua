@@ -8,7 +8,7 @@
 -- ERRORS -1           no such job
 -- ERRORS -3           it has ended already, or is in no container
 -- ERRORS -8           the job is a scheduler's next iteration
--- EVENTS              failed, waiting, added
+-- EVENTS              failed, waiting, delayed, added
 -- WRITES              every container of jobs that have not ended, failed, events, de, dn, <job>, and the parent's
 -- COST                O(wait + active): a list must be searched
 -- RETRY               never  a second time it is refused, as any job that has ended
@@ -16,6 +16,7 @@
 --@include family
 --@include parents
 --@include deduplication
+--@include erase
 
 local base, id, reason, now = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])
 local job_key = base .. id
@@ -45,8 +46,9 @@ if ARGV[4] == "0" then
   if job[3] then forget_child(job[3], job_key) end
 else
   redis.call("HSET", job_key, "failedReason", reason, "finishedOn", ARGV[3])
-  redis.call("HDEL", job_key, "defa")
+  redis.call("HDEL", job_key, "defa", "cancelledOn")
   redis.call("ZADD", base .. "failed", now, id)
+  sweep(base .. "failed", base, now, tonumber(ARGV[4]))
 end
 emit(base, "failed", "jobId", id, "failedReason", reason, "prev", previous == "wait" and "waiting" or previous)
 return 1

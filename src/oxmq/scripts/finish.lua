@@ -191,8 +191,11 @@ local function put_off(run, job)
   emit_capped(base, max, "delayed", "jobId", run.id, "delay", string.format("%.0f", now_ms + run.delay))
 end
 
+-- One that is to be failed (it was cancelled, or a child that fails it ended in this batch) need not wait for that.
 local function park(run, job)
-  if not have_children or redis.call("SCARD", base .. run.id .. ":dependencies") == 0 then
+  local job_key = base .. run.id
+  if job[5] or not have_children or redis.call("SCARD", job_key .. ":dependencies") == 0
+    or redis.call("ZCARD", job_key .. ":unsuccessful") > 0 then
     run.outcome, run.next_up = "release", true
     return put_back(run, job)
   end

@@ -11,5 +11,5 @@
 
 local job_key = KEYS[1] .. ARGV[1]
 if redis.call("EXISTS", job_key) == 0 then return -1 end
-remove_unprocessed(job_key)
+remove_unprocessed(job_key, { [job_key] = true })
 return 0

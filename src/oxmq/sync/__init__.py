@@ -6,12 +6,12 @@ They may be used from any thread, and after a fork.
 from typing import Any, cast
 
 from oxmq.running import find_running_job
-from oxmq.sync.flow_producer import FlowProducer
+from oxmq.sync.flow_producer import FlowNode, FlowProducer
 from oxmq.sync.job import Job
 from oxmq.sync.queue import Queue
 from oxmq.sync.queue_events import QueueEvents
 
-__all__ = ["FlowProducer", "Job", "Queue", "QueueEvents", "current_job"]
+__all__ = ["FlowNode", "FlowProducer", "Job", "Queue", "QueueEvents", "current_job"]
 
 
 def current_job() -> Job[Any]:

@@ -19,12 +19,13 @@ from oxmq.sync.context import QueueContext, open_context
 from oxmq.sync.job import Job
 from oxmq.sync.queue_administration import QueueAdministration
 from oxmq.sync.queue_getters import QueueGetters
+from oxmq.sync.queue_schedulers import QueueSchedulers
 
 NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 """A job for `Queue.add_bulk`: its name, its data and, if it has any, its options."""
 
 
-class Queue(QueueGetters, QueueAdministration):
+class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
     """Stand for a queue in Redis. Building one connects to nothing; the first call does.
 
     Args:

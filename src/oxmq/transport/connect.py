@@ -71,6 +71,13 @@ class Endpoint:
         return self._source
 
     @property
+    def identity(self) -> object:
+        """Return what tells endpoints of one server and user from others, password included: do not print it."""
+        if isinstance(self._source, str):
+            return self._source if self._directory is None else self.address
+        return (self._tls, *sorted((name, repr(value)) for name, value in self._settings.items()))
+
+    @property
     def needs_preparing(self) -> bool:
         """Tell whether `prepare` must be called before each connection: the server may be elsewhere, or not running."""
         return self._directory is not None or bool(self._sentinels)

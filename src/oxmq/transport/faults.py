@@ -105,6 +105,11 @@ def needs_other_server(error: Exception) -> bool:
     return _code(error) in ("READONLY", "MASTERDOWN")
 
 
+def is_missing_key(error: Exception) -> bool:
+    """Tell whether the server says that the key that it was asked about does not exist."""
+    return isinstance(error, ResponseError) and str(error) == "no such key"
+
+
 def _is_passing(error: Exception) -> bool:
     if isinstance(error, NotSentError):
         # Credentials that are refused now will be refused in a second.

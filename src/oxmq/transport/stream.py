@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Sequence
 
 from oxmq.errors import UnavailableError
 from oxmq.ops.call import Reply, Word
 from oxmq.records import Event
 from oxmq.transport.connect import Endpoint
-from oxmq.transport.entries import (
-    events_question,
-    marker_question,
-    newest_question,
-    read_entries,
-    read_marker,
-    read_newest_id,
-)
-from oxmq.transport.faults import RedisError
+from oxmq.transport.entries import events_question, marker_question, read_entries, read_marker
+from oxmq.transport.faults import RedisError, is_missing_key
+from oxmq.transport.position import StreamFacts, facts_question, read_facts
 from oxmq.transport.wire import CONNECT_TIMEOUT, AsyncWire, pack
 
 #: How long after the end of a wait its answer may still come, in seconds.
@@ -45,6 +40,9 @@ class BlockingConnection:
     async def ask(self, words: Sequence[Word], block: float) -> Reply:
         """Send a command that blocks for at most `block` seconds, and return its reply.
 
+        Returns:
+            None when nothing came, and when the key that is asked about does not exist.
+
         Raises:
             UnavailableError: no answer came in time, or the connection broke; the connection is dropped.
         """
@@ -54,10 +52,28 @@ class BlockingConnection:
                 await connection.send_packed_command(pack(words))
                 return await connection.read_response(disable_decoding=True)
         except (RedisError, OSError, TimeoutError) as error:
+            if is_missing_key(error):
+                return None
             await self.close()
             raise UnavailableError(f"{words[0]!s}: {error or 'no answer in time'}") from error
         except BaseException:
             # Cancelled while waiting: the answer would be taken for the next question's.
+            await self.close()
+            raise
+
+    async def open(self) -> None:
+        """Connect, unless that is done.
+
+        Raises:
+            UnavailableError: that was not possible.
+        """
+        try:
+            if self._connection is None:
+                await self._open()
+        except (RedisError, OSError, TimeoutError) as error:
+            await self.close()
+            raise UnavailableError(f"cannot connect to {self._endpoint.address}: {error or 'no answer'}") from error
+        except BaseException:
             await self.close()
             raise
 
@@ -89,14 +105,20 @@ async def wait_for_marker(connection: BlockingConnection, key: str, block: float
 
 async def read_events(connection: BlockingConnection, key: str, after: str, block: float) -> list[Event]:
     """Wait at most `block` seconds for entries of the stream after the id `after`."""
-    return read_entries(await connection.ask(events_question(key, after, block), block))
+    return read_entries(await connection.ask(events_question({key: after}, block), block))
 
 
-async def newest_event_id(connection: BlockingConnection, key: str) -> str:
-    """Return the id of the newest entry of the stream; ``"0"`` when there is none."""
-    return read_newest_id(await connection.ask(newest_question(key), 0))
+async def stream_facts(connection: BlockingConnection, key: str) -> StreamFacts | None:
+    """Ask what the server knows of a stream; None when there is none."""
+    return read_facts(await connection.ask(facts_question(key), 0))
 
 
 async def pause(seconds: float) -> None:
     """Wait before trying again."""
     await asyncio.sleep(seconds)
+
+
+async def settle(value: object) -> None:
+    """Wait for what a listener returned, if it can be waited for."""
+    if inspect.isawaitable(value):
+        await value

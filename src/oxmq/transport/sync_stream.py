@@ -9,8 +9,9 @@ from oxmq.errors import UnavailableError
 from oxmq.ops.call import Reply, Word
 from oxmq.records import Event
 from oxmq.transport.connect import Endpoint
-from oxmq.transport.entries import events_question, newest_question, read_entries, read_newest_id
-from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError
+from oxmq.transport.entries import events_question, read_entries
+from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError, is_missing_key
+from oxmq.transport.position import StreamFacts, facts_question, read_facts
 from oxmq.transport.sync_runner import exchange
 from oxmq.transport.wire import SyncWires
 
@@ -36,12 +37,17 @@ class BlockingConnection:
     def ask(self, words: Sequence[Word]) -> Reply:
         """Send a command that blocks for at most `LONGEST_BLOCK` seconds, and return its reply.
 
+        Returns:
+            None when nothing came, and when the key that is asked about does not exist.
+
         Raises:
             UnavailableError: no answer came in time, or the connection broke; the connection is dropped.
         """
         try:
             return exchange(self._wires or self._open(), words)
         except (NotSentError, ReplyLostError, RedisError) as error:
+            if is_missing_key(error):
+                return None
             raise UnavailableError(f"{words[0]!s}: {error}") from error
 
     def close(self) -> None:
@@ -58,14 +64,18 @@ class BlockingConnection:
 
 def read_events(connection: BlockingConnection, key: str, after: str, block: float) -> list[Event]:
     """Wait at most `block` seconds for entries of the stream after the id `after`."""
-    return read_entries(connection.ask(events_question(key, after, min(block, LONGEST_BLOCK))))
+    return read_entries(connection.ask(events_question({key: after}, min(block, LONGEST_BLOCK))))
 
 
-def newest_event_id(connection: BlockingConnection, key: str) -> str:
-    """Return the id of the newest entry of the stream; ``"0"`` when there is none."""
-    return read_newest_id(connection.ask(newest_question(key)))
+def stream_facts(connection: BlockingConnection, key: str) -> StreamFacts | None:
+    """Ask what the server knows of a stream; None when there is none."""
+    return read_facts(connection.ask(facts_question(key)))
 
 
 def pause(seconds: float) -> None:
     """Wait before trying again."""
     time.sleep(seconds)
+
+
+def settle(value: object) -> None:
+    """Do nothing with what a listener returned."""

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 from oxmq.client.context import QueueContext
+from oxmq.client.iterations import advance
 from oxmq.codec import WireOptions, read_options
-from oxmq.errors import OxmqError, Unrecoverable
+from oxmq.errors import BackendError, ConfigurationError, Delay, OxmqError, Unrecoverable
 from oxmq.ops import jobs
 from oxmq.records import JobRecord
 
-Advance = Callable[[JobRecord], Awaitable[str]]
-"""Make the next iteration of a scheduler's job; return why this one is not to be run, empty when it is."""
+#: For how long a scheduler's job is put off when its successor cannot be made, in seconds.
+_PUT_OFF = 30.0
+
+_WHY_SKIPPED = {
+    "missed": "not run: its time has passed, and that of the next one has come",
+    "overlap": "not run: an earlier one of its scheduler has not ended",
+}
 
 
 class Admission:
     """Admit jobs to being run.
 
     Args:
-        advance: makes the next iteration of a scheduler's job.
+        report: told what went wrong without keeping the job from running, or keeping it for now.
     """
 
-    def __init__(self, context: QueueContext, advance: Advance) -> None:
+    def __init__(self, context: QueueContext, report: Callable[[Exception], None]) -> None:
         self._context = context
-        self._advance = advance
+        self._report = report
 
     def is_needed(self, record: JobRecord, options: WireOptions) -> bool:
         """Tell whether there is anything to decide; of most jobs there is not."""
@@ -41,16 +47,27 @@ class Admission:
             Unrecoverable: it is to be failed instead.
             Delay: the next iteration could not be made; the job is to come again.
         """
-        skipped = await self._advance(record) if record.scheduler_id is not None else ""
+        skipped = await self._advance(record) if record.scheduler_id is not None else None
         if record.deferred_failure is not None:
             raise Unrecoverable(record.deferred_failure)
         most = self._context.rules.max_started
         if most is not None and record.attempts_started > most:
             raise Unrecoverable("job started more than allowable limit")
         self._check_expiry(record)
-        if skipped:
-            await self._note(record, skipped)
-        return not skipped
+        if skipped is not None:
+            await self._note(record, _WHY_SKIPPED[skipped])
+        return skipped is None
+
+    async def _advance(self, record: JobRecord) -> str | None:
+        """Make the scheduler's next job; return why this one is not to run, None when it is."""
+        try:
+            verdict = await advance(self._context, record)
+        except (BackendError, ConfigurationError) as error:
+            self._report(error)
+            raise Delay(_PUT_OFF) from error
+        if verdict.complaint:
+            self._report(OxmqError(verdict.complaint))
+        return verdict.skipped
 
     def _check_expiry(self, record: JobRecord) -> None:
         options = read_options(record.opts)

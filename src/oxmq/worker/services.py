@@ -12,7 +12,6 @@ from typing import Any
 
 from oxmq.client.context import QueueContext
 from oxmq.ops.lifecycle import Outcome
-from oxmq.records import JobRecord
 from oxmq.transport.stream import BlockingConnection
 from oxmq.transport.sync_runner import SyncRunner
 from oxmq.worker.admission import Admission
@@ -49,7 +48,7 @@ class Services:
             on_error=self._in_loop(lambda error: listeners.tell("error", error)),
             max_silence=options.max_loop_block_ms / 1000,
         )
-        admission = Admission(context, self._advance)
+        admission = Admission(context, self._report_error)
         self._executor = Executor(context, handler, self._renewer, listeners, self._report, admission)
         self._cancel_watch = CancelWatch(runner, keys, self._executor)
         self._exchange = Exchange(
@@ -111,8 +110,8 @@ class Services:
             abandoned=self._executor.abandoned + abandoned_threads,
         )
 
-    async def _advance(self, record: JobRecord) -> str:
-        return ""
+    def _report_error(self, error: Exception) -> None:
+        self._executor.report_error(error)
 
     def _report(self, outcome: Outcome) -> None:
         self._exchange.report(outcome)

@@ -68,9 +68,9 @@ local function replace(base, max, options, owner, id)
 end
 
 local function drop_new(base, max, options, owner, job)
-  if options.extend and (tonumber(options.ttl) or 0) > 0 and not options.keepLastIfActive then claim(base, options, owner) end
+  if options.extend and (tonumber(options.ttl) or 0) > 0 then claim(base, options, owner) end
   tell_deduplicated(base, max, options, owner, job.id)
-  if options.reschedule and redis.call("ZREM", base .. "delayed", owner) == 1 then
+  if options.reschedule and redis.call("ZSCORE", base .. "delayed", owner) then
     redis.call("HSET", base .. owner, "delay", string.format("%.0f", job.delay))
     delay_job(base, max, owner, job.timestamp + job.delay)
   end

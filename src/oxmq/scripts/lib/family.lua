@@ -33,22 +33,29 @@ local function ended_children(job_key)
   return keys
 end
 
+-- In the order of their keys: a server gives the members of a set in any order, and one outcome is better than many.
+local function pending_children(job_key)
+  local keys = redis.call("SMEMBERS", job_key .. ":dependencies")
+  table.sort(keys)
+  return keys
+end
+
 local remove_job
 
 -- Children that run, or have failed, stay.
-local function remove_unprocessed(job_key)
-  for _, child_key in ipairs(redis.call("SMEMBERS", job_key .. ":dependencies")) do
+local function remove_unprocessed(job_key, seen)
+  for _, child_key in ipairs(pending_children(job_key)) do
     local base, id = split_key(child_key)
-    if redis.call("EXISTS", child_key .. ":lock") == 0 and not redis.call("ZSCORE", base .. "failed", id) then
-      remove_job(child_key, job_key, "unprocessed", {})
+    if base and redis.call("EXISTS", child_key .. ":lock") == 0 and not redis.call("ZSCORE", base .. "failed", id) then
+      remove_job(child_key, job_key, "unprocessed", seen)
     end
   end
 end
 
 local function remove_children(job_key, which, seen)
-  if which == "unprocessed" then return remove_unprocessed(job_key) end
+  if which == "unprocessed" then return remove_unprocessed(job_key, seen) end
   for _, child_key in ipairs(ended_children(job_key)) do remove_job(child_key, job_key, which, seen) end
-  for _, child_key in ipairs(redis.call("SMEMBERS", job_key .. ":dependencies")) do
+  for _, child_key in ipairs(pending_children(job_key)) do
     remove_job(child_key, job_key, which, seen)
   end
 end
@@ -70,5 +77,6 @@ end
 
 remove_job = function(job_key, parent_key, which, seen)
   local base, id = split_key(job_key)
-  remove_from(base, id, parent_key, which, seen)
+  -- What is no key of a job can only be damage; to stop at it would leave a half of the family removed.
+  if base then remove_from(base, id, parent_key, which, seen) end
 end

@@ -3,8 +3,14 @@
 --@include ready
 --@include delayed
 
+-- Prefixes can have colons, and so can ids (a scheduler's jobs have): then the queue that is there decides.
 local function split_key(job_key)
   local base, id = string.match(job_key, "^(.*:)([^:]+)$")
+  local shorter = base and string.match(base, ":[^:]*:.") and base
+  while shorter do
+    if redis.call("EXISTS", shorter .. "meta") == 1 then return shorter, string.sub(job_key, #shorter + 1) end
+    shorter = string.match(shorter, "^(.*:)[^:]*:$")
+  end
   return base, id
 end
 
@@ -56,9 +62,15 @@ local function fail_parent(parent_key, child_key, now)
   end
 end
 
--- `relation` is the child's own record of its parent, with the failure policy in it.
+-- `relation` is the child's own record of its parent, with the failure policy in it. One that cannot be read has none:
+-- an error here would leave the call half done.
+local function read_policy(relation)
+  local is_json, policy = pcall(cjson.decode, relation or "{}")
+  return is_json and type(policy) == "table" and policy or {}
+end
+
 local function child_failed(parent_key, relation, child_key, reason, now)
-  local policy = cjson.decode(relation or "{}")
+  local policy = read_policy(relation)
   if not (policy.fpof or policy.cpof or policy.idof or policy.rdof) then return end
   if redis.call("SREM", parent_key .. ":dependencies", child_key) == 0 then return end
   if policy.fpof then

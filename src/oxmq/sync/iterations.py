@@ -1,0 +1,28 @@
+# Written by tools/unasync.py from oxmq/client/iterations.py; change that file, not this one.
+"""Let the jobs of a scheduler follow one another."""
+
+from __future__ import annotations
+
+from oxmq.errors import BackendError, ConfigurationError
+from oxmq.ops import iterations
+from oxmq.ops.iterations import Verdict
+from oxmq.records import JobRecord
+from oxmq.sync.context import QueueContext
+
+
+def advance(context: QueueContext, record: JobRecord) -> Verdict:
+    """Make the job that follows one that was taken, before that one runs; of a job without scheduler, none.
+
+    It may be called again for the same job: a second job is not made, and what was said of the first stays.
+
+    Raises:
+        BackendError: it could not be made now; the job that was taken must not run before it is.
+        ConfigurationError: what another library stored about the schedule cannot be read here; a worker of that
+            library may be able to.
+    """
+    if record.scheduler_id is None:
+        return Verdict()
+    try:
+        return context.runner.run(iterations.advance(context.keys, record, context.clock.now_ms()))
+    except (BackendError, ConfigurationError) as error:
+        raise type(error)(f"Failed to add repeatable job for next iteration: {error}") from error
