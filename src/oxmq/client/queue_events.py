@@ -107,7 +107,7 @@ class QueueEvents(Closing):
             pass
 
     async def close(self) -> None:
-        """Stop reading, and close the connection."""
+        """Close the connection, and end the loop that reads: in another thread it takes up to a second."""
         self._closed = True
         await self._connection.close()
 

@@ -76,17 +76,17 @@ local function add_related(at, id, relations)
   return added
 end
 
-local function add_plain(at, id)
-  local job_key, delay, priority = base .. id, tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7])
+local function add_plain(id, name, data, opts, timestamp, delay_text, priority_text, next_up)
+  local job_key, delay, priority = base .. id, tonumber(delay_text), tonumber(priority_text)
   if check and redis.call("EXISTS", job_key) == 1 then
     emit_capped(base, max, "duplicated", "jobId", id)
     return
   end
-  redis.call("HSET", job_key, "name", ARGV[at + 2], "data", ARGV[at + 3], "opts", ARGV[at + 4],
-    "timestamp", ARGV[at + 5], "delay", ARGV[at + 6], "priority", ARGV[at + 7])
-  redis.call("XADD", events, "*", "event", "added", "jobId", id, "name", ARGV[at + 2])
+  redis.call("HSET", job_key, "name", name, "data", data, "opts", opts, "timestamp", timestamp, "delay", delay_text,
+    "priority", priority_text)
+  redis.call("XADD", events, "*", "event", "added", "jobId", id, "name", name)
   if delay > 0 then
-    local due = tonumber(ARGV[at + 5]) + delay
+    local due = tonumber(timestamp) + delay
     hold_back(base, id, due)
     emit_capped(base, max, "delayed", "jobId", id, "delay", string.format("%.0f", due))
     held = true
@@ -95,7 +95,7 @@ local function add_plain(at, id)
   if priority > 0 then
     prioritize(base, id, priority)
   else
-    local list = ARGV[at + 8] == "1" and last_in or first_in
+    local list = next_up == "1" and last_in or first_in
     list[#list + 1] = id
   end
   redis.call("XADD", events, "MAXLEN", "~", max, "*", "event", "waiting", "jobId", id)
@@ -109,7 +109,7 @@ for row = 0, rows - 1 do
   if id == "" then id = string.format("%.0f", counter + row + 1 - orphans) end
   ids[row + 1] = id
   if ARGV[at + 9] == "" then
-    add_plain(at, id)
+    add_plain(id, unpack(ARGV, at + 2, at + 8))
   else
     local relations = cjson.decode(ARGV[at + 9])
     if is_orphan(relations) then

@@ -116,15 +116,13 @@ local function tell_parent(run, job)
   end
 end
 
-local function store(run, made, deferred)
+local function store(run, made)
   local job_key = base .. run.id
   local set = finished[run.outcome]
   set[#set + 1] = now
   set[#set + 1] = run.id
   if run.outcome == "completed" then
     redis.call("HSET", job_key, "atm", made, "returnvalue", run.value, "finishedOn", now)
-    -- It has completed before it could be failed: a later run starts afresh.
-    if deferred then redis.call("HDEL", job_key, "defa", "cancelledOn") end
   else
     redis.call("HSET", job_key, "atm", made, "failedReason", run.value, "stacktrace", run.stacktrace, "finishedOn", now)
     redis.call("HDEL", job_key, "defa", "cancelledOn")
@@ -145,7 +143,7 @@ local function finish(run, job)
     erased[#erased + 1] = run.id
     if job[3] then forget_child(job[3], base .. run.id) end
   else
-    store(run, made, job[5])
+    store(run, made)
   end
   local field = run.outcome == "completed" and "returnvalue" or "failedReason"
   if rows == 1 then
@@ -194,8 +192,8 @@ end
 -- One that is to be failed (it was cancelled, or a child that fails it ended in this batch) need not wait for that.
 local function park(run, job)
   local job_key = base .. run.id
-  if job[5] or not have_children or redis.call("SCARD", job_key .. ":dependencies") == 0
-    or redis.call("ZCARD", job_key .. ":unsuccessful") > 0 then
+  if not have_children or redis.call("SCARD", job_key .. ":dependencies") == 0
+    or redis.call("ZCARD", job_key .. ":unsuccessful") > 0 or redis.call("HEXISTS", job_key, "defa") == 1 then
     run.outcome, run.next_up = "release", true
     return put_back(run, job)
   end
@@ -211,7 +209,7 @@ if ending and rows > 1 then redis.call("XTRIM", base .. "events", "MAXLEN", "~",
 if retrying then promote_due(base, now_ms) end
 local codes, jobs_of = {}, {}
 for row, run in ipairs(runs) do
-  jobs_of[row] = redis.call("HMGET", base .. run.id, "name", "atm", "parentKey", "deid", "defa")
+  jobs_of[row] = redis.call("HMGET", base .. run.id, "name", "atm", "parentKey", "deid")
   codes[row] = refusal(run, locks[row], jobs_of[row]) or 0
 end
 write_active()

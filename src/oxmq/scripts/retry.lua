@@ -22,7 +22,8 @@ local job = redis.call("HMGET", job_key, "name", "priority", "parentKey")
 if not job[1] then return -1 end
 if redis.call("ZREM", base .. state, id) == 0 then return -3 end
 
-local forgotten = { "finishedOn", "processedOn", state == "failed" and "failedReason" or "returnvalue" }
+-- A job that completed before its cancellation reached it still says that it is to be failed.
+local forgotten = { "finishedOn", "processedOn", "defa", "cancelledOn", state == "failed" and "failedReason" or "returnvalue" }
 if ARGV[4] == "1" then forgotten[#forgotten + 1] = "atm" end
 if ARGV[5] == "1" then forgotten[#forgotten + 1] = "ats" end
 redis.call("HDEL", job_key, unpack(forgotten))

@@ -36,6 +36,7 @@ class BlockingConnection:
         self._endpoint = endpoint
         self._client_name = client_name or None
         self._connection: AsyncWire | None = None
+        self._closed = False
 
     async def ask(self, words: Sequence[Word], block: float) -> Reply:
         """Send a command that blocks for at most `block` seconds, and return its reply.
@@ -48,17 +49,17 @@ class BlockingConnection:
         """
         try:
             async with asyncio.timeout(block + _MARGIN):
-                connection = self._connection or await self._open()
+                connection = self._connection or await self._connect()
                 await connection.send_packed_command(pack(words))
                 return await connection.read_response(disable_decoding=True)
         except (RedisError, OSError, TimeoutError) as error:
             if is_missing_key(error):
                 return None
-            await self.close()
+            await self._drop()
             raise UnavailableError(f"{words[0]!s}: {error or 'no answer in time'}") from error
         except BaseException:
             # Cancelled while waiting: the answer would be taken for the next question's.
-            await self.close()
+            await self._drop()
             raise
 
     async def open(self) -> None:
@@ -69,28 +70,35 @@ class BlockingConnection:
         """
         try:
             if self._connection is None:
-                await self._open()
+                await self._connect()
         except (RedisError, OSError, TimeoutError) as error:
-            await self.close()
+            await self._drop()
             raise UnavailableError(f"cannot connect to {self._endpoint.address}: {error or 'no answer'}") from error
         except BaseException:
-            await self.close()
+            await self._drop()
             raise
 
     async def close(self) -> None:
-        """Drop the connection."""
+        """Drop the connection for good."""
+        self._closed = True
+        await self._drop()
+
+    async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(RedisError, OSError):
                 await connection.disconnect(nowait=True)
 
-    async def _open(self) -> AsyncWire:
+    async def _connect(self) -> AsyncWire:
         if self._endpoint.needs_preparing:
             await asyncio.to_thread(self._endpoint.prepare)
-        connection = self._endpoint.async_wire(self._client_name)
-        self._connection = connection
+        self._connection = connection = self._endpoint.async_wire(self._client_name)
         async with asyncio.timeout(CONNECT_TIMEOUT):
             await connection.connect()
+        if self._closed:
+            # While it was being made. Nobody would close it.
+            self._connection = connection
+            raise RedisError("closed")
         return connection
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
@@ -15,8 +16,8 @@ from oxmq.transport.position import StreamFacts, facts_question, read_facts
 from oxmq.transport.sync_runner import exchange
 from oxmq.transport.wire import SyncWires
 
-#: How long a question may block, in seconds.
-LONGEST_BLOCK = 5.0
+#: How long a question may block, in seconds: a thread that waits cannot be interrupted.
+LONGEST_BLOCK = 1.0
 #: How long after the end of a wait its answer may still come, in seconds.
 _MARGIN = 2.0
 
@@ -33,6 +34,8 @@ class BlockingConnection:
         self._endpoint = endpoint
         self._client_name = client_name or None
         self._wires: SyncWires | None = None
+        self._asking = threading.Lock()
+        self._closed = False
 
     def ask(self, words: Sequence[Word]) -> Reply:
         """Send a command that blocks for at most `LONGEST_BLOCK` seconds, and return its reply.
@@ -43,15 +46,26 @@ class BlockingConnection:
         Raises:
             UnavailableError: no answer came in time, or the connection broke; the connection is dropped.
         """
-        try:
-            return exchange(self._wires or self._open(), words)
-        except (NotSentError, ReplyLostError, RedisError) as error:
-            if is_missing_key(error):
-                return None
-            raise UnavailableError(f"{words[0]!s}: {error}") from error
+        with self._asking:
+            try:
+                return exchange(self._wires or self._open(), words)
+            except (NotSentError, ReplyLostError, RedisError, OSError) as error:
+                if is_missing_key(error):
+                    return None
+                self._drop()
+                raise UnavailableError(f"{words[0]!s}: {error}") from error
+            finally:
+                if self._closed:
+                    self._drop()
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Drop the connection for good; while another thread waits on it, as soon as that is answered."""
+        self._closed = True
+        if self._asking.acquire(blocking=False):
+            self._drop()
+            self._asking.release()
+
+    def _drop(self) -> None:
         wires, self._wires = self._wires, None
         if wires is not None:
             wires.disconnect()
