@@ -20,7 +20,7 @@ from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, Parent, job_options
 from oxmq.records import JobRecord
-from oxmq.running import Stoppable, find_running_job
+from oxmq.running import JobRun, find_running_job
 from oxmq.schedules import Schedule
 from oxmq.sync.context import QueueContext as SyncQueueContext
 from oxmq.sync.job import Job as SyncJob
@@ -259,7 +259,7 @@ class Oxmq(Closing):
         await self._runner.close()
         await asyncio.to_thread(self._sync_runner.close)
 
-    def sync_job(self, queue: str, record: JobRecord, token: str, run: Stoppable | None = None) -> SyncJob[Any]:
+    def sync_job(self, queue: str, record: JobRecord, token: str, run: JobRun | None = None) -> SyncJob[Any]:
         """Return a running job for code without an event loop."""
         return SyncJob(self._sync_context(queue), record, token, run=run)
 

@@ -35,6 +35,7 @@ class JobRecord(Struct, gc=False):
     finished_on: int | None = None
     return_value: bytes | None = None
     failed_reason: str | None = None
+    due_on: int | None = None
 
 
 GAP: Final = "oxmq:gap"

@@ -11,12 +11,16 @@ running_job: ContextVar[object] = ContextVar("oxmq_running_job")
 """The job whose handler is running in this context: a `Job`, or its blocking twin in a thread or child process."""
 
 
-class Stoppable(Protocol):
-    """Be the run of a job, as far as its handler needs to know of it."""
+class JobRun(Protocol):
+    """Be the run of a job, as far as the job that its handler sees needs to know of it."""
 
     @property
     def stop_requested(self) -> bool:
         """Tell whether the handler should stop."""
+        ...
+
+    def tell_progress(self, job: object, progress: object) -> None:
+        """Note that the handler has reported progress."""
         ...
 
 

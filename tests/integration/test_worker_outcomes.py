@@ -317,7 +317,9 @@ async def test_damage_in_redis_is_kept_from_the_other_jobs(bed: Bed, redis_clien
     queue = bed.queue()
     jobs = await queue.add_bulk([("a", number) for number in range(6)])
     broken = f"{bed.prefix}:q:{jobs[2].id}"
-    redis_client.hset(broken, mapping={"parentKey": f"{bed.prefix}:q:p", "parent": "not json"})
+    parent = f"{bed.prefix}:q:p"
+    redis_client.hset(broken, mapping={"parentKey": parent, "parent": '{"fpof": true}'})
+    redis_client.set(f"{parent}:dependencies", "a set should be here")
     errors: list[Any] = []
 
     async def process(job: Job[Any]) -> int:

@@ -39,7 +39,12 @@ def test_every_error_is_public() -> None:
     assert classes <= set(oxmq.__all__)
 
 
-@pytest.mark.parametrize("name", ["Queue", "Job", "QueueEvents"])
+def test_whatever_talks_to_redis_has_a_blocking_twin() -> None:
+    asking = {name for name, value in vars(oxmq).items() if getattr(value, "__module__", "").startswith("oxmq.client")}
+    assert asking <= set(oxmq.sync.__all__)
+
+
+@pytest.mark.parametrize("name", ["FlowProducer", "Job", "Queue", "QueueEvents"])
 def test_the_blocking_twin_has_the_same_methods(name: str) -> None:
     def methods(kind: type[object]) -> dict[str, list[str]]:
         return {

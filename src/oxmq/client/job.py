@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from oxmq.client.context import QueueContext
+from oxmq.client.iterations import advance
 from oxmq.client.job_family import JobFamily
 from oxmq.codec import (
     check_text,
@@ -23,7 +24,7 @@ from oxmq.ops import changes, families, jobs, lifecycle, outcomes
 from oxmq.ops.lifecycle import Outcome
 from oxmq.options import MAX_PRIORITY, check_whole
 from oxmq.records import JobRecord
-from oxmq.running import Stoppable
+from oxmq.running import JobRun
 from oxmq.states import JobState
 
 R = TypeVar("R")
@@ -43,7 +44,7 @@ class Job(JobFamily, Generic[R]):
         record: JobRecord,
         token: str = "",
         read_result: Callable[[Any], R] | None = None,
-        run: Stoppable | None = None,
+        run: JobRun | None = None,
     ) -> None:
         super().__init__(context, record)
         self._read_result = read_result
@@ -75,6 +76,9 @@ class Job(JobFamily, Generic[R]):
 
     async def is_delayed(self) -> bool:
         return await self.get_state() is JobState.DELAYED
+
+    async def is_waiting_children(self) -> bool:
+        return await self.get_state() is JobState.WAITING_CHILDREN
 
     async def is_prioritized(self) -> bool:
         return await self.get_state() is JobState.PRIORITIZED
@@ -116,6 +120,8 @@ class Job(JobFamily, Generic[R]):
         encoded = encode_json(progress, f"progress of job {self.id}")
         await self._context.runner.run(jobs.update_progress(self._context.keys, self.id, encoded))
         self._record.progress = encoded
+        if self.run is not None:
+            self.run.tell_progress(self, progress)
 
     async def log(self, row: str) -> int:
         """Append a line to the job's log; return how many lines it has. The `keep_logs` newest are kept.
@@ -297,6 +303,8 @@ class Job(JobFamily, Generic[R]):
             )
         )
         _raise_first(finished.refusals)
+        for record in finished.taken.jobs:
+            await advance(context, record)
         return next((Job[Any](context, record, outcome.token) for record in finished.taken.jobs), None)
 
 

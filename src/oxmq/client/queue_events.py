@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections import deque
 from typing import Final, Self
 
@@ -13,7 +12,6 @@ from oxmq.errors import BackendError, ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.records import GAP, Event
 from oxmq.transport.connect import Endpoint
-from oxmq.transport.entries import MOST
 from oxmq.transport.position import Position
 from oxmq.transport.stream import BlockingConnection, pause, read_events, stream_facts
 
@@ -21,8 +19,6 @@ from oxmq.transport.stream import BlockingConnection, pause, read_events, stream
 _BLOCK = 5.0
 #: How long to wait after the connection broke, in seconds.
 _RETRY_PAUSE = 0.5
-#: After so long without a read events may have been trimmed that were not read, in seconds.
-_UNWATCHED = 0.05
 
 
 class QueueEvents(Closing):
@@ -63,7 +59,6 @@ class QueueEvents(Closing):
         self._connection = BlockingConnection(Endpoint(connection), f"{prefix}:{encoded_name}:qe")
         self._listeners = Listeners()
         self._pending: deque[Event] = deque()
-        self._answered_at = 0.0
         self._closed = False
 
     @property
@@ -120,7 +115,6 @@ class QueueEvents(Closing):
             try:
                 gap = await self._read()
             except BackendError:
-                self._answered_at = 0.0
                 await pause(_RETRY_PAUSE)
             else:
                 if gap is not None:
@@ -130,15 +124,10 @@ class QueueEvents(Closing):
     async def _read(self) -> Event | None:
         """Read on; return the event that tells of a gap instead, if there is one."""
         await self._settle_start()
-        if time.monotonic() - self._answered_at > _UNWATCHED:
-            gap = self._position.find_gap(await stream_facts(self._connection, self._stream))
-            if gap is not None:
-                return gap
-        events = await read_events(self._connection, self._stream, self.last_event_id, _BLOCK)
-        # One who reads as fast as a stream grows misses nothing; one who lags, or heard nothing for long, might.
-        self._answered_at = time.monotonic() if 0 < len(events) < MOST else 0.0
-        self._pending.extend(events)
-        return None
+        gap = self._position.find_gap(await stream_facts(self._connection, self._stream))
+        if gap is None:
+            self._pending.extend(await read_events(self._connection, self._stream, self.last_event_id, _BLOCK))
+        return gap
 
     async def _settle_start(self) -> None:
         # "From now on" means from here, not from whenever the next read happens to start.

@@ -34,6 +34,7 @@ def read_hash(job_id: str, flat: Sequence[bytes]) -> JobRecord:
         finished_on=_ms(get(b"finishedOn")),
         return_value=get(b"returnvalue"),
         failed_reason=_text(get(b"failedReason")),
+        due_on=_ms(get(b"dueOn")),
     )
 
 

@@ -68,12 +68,9 @@ end
 local function add_related(at, id, relations)
   if belongs_elsewhere(base, id, relations) then return -7 end
   push_ready()
-  local ended = {}
-  local added = add_job(base, max, { id = id, name = ARGV[at + 2], data = ARGV[at + 3], opts = ARGV[at + 4],
+  return add_job(base, max, { id = id, name = ARGV[at + 2], data = ARGV[at + 3], opts = ARGV[at + 4],
     timestamp = tonumber(ARGV[at + 5]), delay = tonumber(ARGV[at + 6]), priority = tonumber(ARGV[at + 7]),
-    next_up = ARGV[at + 8] == "1" }, relations, ended)
-  tell_parents(ended)
-  return added
+    next_up = ARGV[at + 8] == "1" }, relations)
 end
 
 local function add_plain(id, name, data, opts, timestamp, delay_text, priority_text, next_up)

@@ -19,6 +19,7 @@ if not redis.call("ZSCORE", base .. "delayed", id) then return -3 end
 local due = tonumber(ARGV[2]) + delay
 hold_back(base, id, due)
 redis.call("HSET", base .. id, "delay", ARGV[3])
+note_due(base, id, due)
 emit_capped(base, max_events(base), "delayed", "jobId", id, "delay", string.format("%.0f", due))
 mark_next_due(base)
 return 0

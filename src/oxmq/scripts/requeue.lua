@@ -27,7 +27,7 @@ local function run_again(id)
   -- An id without a job behind it is only taken off the set.
   if not job[1] then return end
   if state ~= "delayed" then
-    redis.call("HDEL", job_key, "finishedOn", "processedOn", forgotten)
+    redis.call("HDEL", job_key, "finishedOn", "processedOn", "defa", "cancelledOn", forgotten)
     if job[2] then restore_child(job[2], job_key, state) end
   end
   emit_capped(base, max, "waiting", "jobId", id, "prev", state)

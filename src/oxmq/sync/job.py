@@ -22,9 +22,10 @@ from oxmq.ops import changes, families, jobs, lifecycle, outcomes
 from oxmq.ops.lifecycle import Outcome
 from oxmq.options import MAX_PRIORITY, check_whole
 from oxmq.records import JobRecord
-from oxmq.running import Stoppable
+from oxmq.running import JobRun
 from oxmq.states import JobState
 from oxmq.sync.context import QueueContext
+from oxmq.sync.iterations import advance
 from oxmq.sync.job_family import JobFamily
 
 R = TypeVar("R")
@@ -44,7 +45,7 @@ class Job(JobFamily, Generic[R]):
         record: JobRecord,
         token: str = "",
         read_result: Callable[[Any], R] | None = None,
-        run: Stoppable | None = None,
+        run: JobRun | None = None,
     ) -> None:
         super().__init__(context, record)
         self._read_result = read_result
@@ -76,6 +77,9 @@ class Job(JobFamily, Generic[R]):
 
     def is_delayed(self) -> bool:
         return self.get_state() is JobState.DELAYED
+
+    def is_waiting_children(self) -> bool:
+        return self.get_state() is JobState.WAITING_CHILDREN
 
     def is_prioritized(self) -> bool:
         return self.get_state() is JobState.PRIORITIZED
@@ -117,6 +121,8 @@ class Job(JobFamily, Generic[R]):
         encoded = encode_json(progress, f"progress of job {self.id}")
         self._context.runner.run(jobs.update_progress(self._context.keys, self.id, encoded))
         self._record.progress = encoded
+        if self.run is not None:
+            self.run.tell_progress(self, progress)
 
     def log(self, row: str) -> int:
         """Append a line to the job's log; return how many lines it has. The `keep_logs` newest are kept.
@@ -296,6 +302,8 @@ class Job(JobFamily, Generic[R]):
             )
         )
         _raise_first(finished.refusals)
+        for record in finished.taken.jobs:
+            advance(context, record)
         return next((Job[Any](context, record, outcome.token) for record in finished.taken.jobs), None)
 
 

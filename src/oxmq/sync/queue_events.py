@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from collections import deque
 from typing import Final, Self
 
@@ -14,7 +13,6 @@ from oxmq.records import GAP, Event
 from oxmq.sync.closing import Closing
 from oxmq.sync.listeners import Listener, Listeners
 from oxmq.transport.connect import Endpoint
-from oxmq.transport.entries import MOST
 from oxmq.transport.position import Position
 from oxmq.transport.sync_stream import BlockingConnection, pause, read_events, stream_facts
 
@@ -22,8 +20,6 @@ from oxmq.transport.sync_stream import BlockingConnection, pause, read_events, s
 _BLOCK = 5.0
 #: How long to wait after the connection broke, in seconds.
 _RETRY_PAUSE = 0.5
-#: After so long without a read events may have been trimmed that were not read, in seconds.
-_UNWATCHED = 0.05
 
 
 class QueueEvents(Closing):
@@ -64,7 +60,6 @@ class QueueEvents(Closing):
         self._connection = BlockingConnection(Endpoint(connection), f"{prefix}:{encoded_name}:qe")
         self._listeners = Listeners()
         self._pending: deque[Event] = deque()
-        self._answered_at = 0.0
         self._closed = False
 
     @property
@@ -121,7 +116,6 @@ class QueueEvents(Closing):
             try:
                 gap = self._read()
             except BackendError:
-                self._answered_at = 0.0
                 pause(_RETRY_PAUSE)
             else:
                 if gap is not None:
@@ -131,15 +125,10 @@ class QueueEvents(Closing):
     def _read(self) -> Event | None:
         """Read on; return the event that tells of a gap instead, if there is one."""
         self._settle_start()
-        if time.monotonic() - self._answered_at > _UNWATCHED:
-            gap = self._position.find_gap(stream_facts(self._connection, self._stream))
-            if gap is not None:
-                return gap
-        events = read_events(self._connection, self._stream, self.last_event_id, _BLOCK)
-        # One who reads as fast as a stream grows misses nothing; one who lags, or heard nothing for long, might.
-        self._answered_at = time.monotonic() if 0 < len(events) < MOST else 0.0
-        self._pending.extend(events)
-        return None
+        gap = self._position.find_gap(stream_facts(self._connection, self._stream))
+        if gap is None:
+            self._pending.extend(read_events(self._connection, self._stream, self.last_event_id, _BLOCK))
+        return gap
 
     def _settle_start(self) -> None:
         # "From now on" means from here, not from whenever the next read happens to start.

@@ -138,5 +138,5 @@ def _check_schedule(schedule: object, now_ms: int) -> None:
         raise ConfigurationError(f"schedule must be every(...) or cron(...), not {schedule!r:.80}")
     if (schedule.every_ms is None) == (schedule.pattern is None):
         raise ConfigurationError("schedule must have either an interval or a pattern: build it with every() or cron()")
-    if schedule.end is not None and instant_ms(schedule.end) <= now_ms:
-        raise ConfigurationError(f"end must be later than now, not {schedule.end!r}")
+    if schedule.end is not None and instant_ms(schedule.end) < now_ms:
+        raise ConfigurationError(f"end must not be in the past, not {schedule.end!r}")

@@ -11,7 +11,7 @@ from oxmq.ops.jobs import Ended
 from oxmq.records import Event
 
 #: How many entries of a stream one answer brings at most.
-MOST = 1000
+_MOST = 1000
 
 
 def marker_question(key: str, block: float) -> tuple[Word, ...]:
@@ -22,7 +22,7 @@ def marker_question(key: str, block: float) -> tuple[Word, ...]:
 
 def events_question(after: Mapping[str, str], block: float) -> tuple[Word, ...]:
     """Return the command that waits at most `block` seconds for entries of streams, of each after an id."""
-    return ("XREAD", "COUNT", MOST, "BLOCK", max(1, math.ceil(block * 1000)), "STREAMS", *after, *after.values())
+    return ("XREAD", "COUNT", _MOST, "BLOCK", max(1, math.ceil(block * 1000)), "STREAMS", *after, *after.values())
 
 
 def read_marker(reply: Reply) -> float | None:

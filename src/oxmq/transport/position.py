@@ -66,27 +66,24 @@ class Position:
             # The stream was deleted, or the server came back with an older one.
             self.start(facts)
             return None if _order(after) == _order(_START) else _gap(after, "deleted", None)
-        if _order(facts.last) == _order(after):
-            self._count = facts.added
-            return None
-        return self._find_unknown(facts) if self._count is None else self._find_counted(facts, self._count)
-
-    def _find_counted(self, facts: StreamFacts, count: int) -> Event | None:
-        if facts.added < count:
+        count, at_end = self._count, _order(facts.last) == _order(after)
+        if count is not None and facts.added < count:
             self._count = facts.removed
-            return _gap(self.last_event_id, "deleted", None)
-        if facts.removed <= count:
-            return None
-        self._count = facts.removed
-        return _gap(self.last_event_id, "trimmed", facts.removed - count)
+            return _gap(after, "deleted", None)
+        # So many entries, at the least, came before the one that is to be read next.
+        passed = facts.added if at_end else facts.removed
+        if count is not None:
+            self._count = max(count, passed)
+            return _gap(after, "trimmed", passed - count) if passed > count else None
+        return self._find_uncounted(facts, passed, at_end)
 
-    def _find_unknown(self, facts: StreamFacts) -> Event | None:
-        at_start = _order(self.last_event_id) == _order(_START)
-        if not at_start and facts.first and _order(facts.first) <= _order(self.last_event_id):
+    def _find_uncounted(self, facts: StreamFacts, passed: int, at_end: bool) -> Event | None:
+        after = _order(self.last_event_id)
+        if not at_end and facts.first and self.last_event_id != _START and _order(facts.first) <= after:
             return None
-        self._count = facts.removed
+        self._count = passed
         # Nobody knows whether more than what had been read is gone: one warning too many is better than none.
-        return None if at_start else _gap(self.last_event_id, "trimmed", None)
+        return None if at_end or after == _order(_START) else _gap(self.last_event_id, "trimmed", None)
 
 
 def facts_question(key: str) -> tuple[Word, ...]:

@@ -74,7 +74,7 @@ class Admission:
         # What has been started once is not waiting any more.
         if not options.expires or record.attempts_started > 1:
             return
-        due = record.timestamp + int(options.delay or 0)
+        due = record.timestamp + int(options.delay or 0) if record.due_on is None else record.due_on
         if self._context.clock.now_ms() > due + options.expires:
             raise Unrecoverable(f"job expired: it was not started within {float(options.expires) / 1000:g} s")
 

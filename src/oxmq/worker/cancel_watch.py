@@ -38,4 +38,4 @@ class CancelWatch(Service):
         except OxmqError:
             return  # the jobs go on; the next round asks again
         for job_id, reason in cancelled.items():
-            self._executor.cancel(job_id, reason)
+            self._executor.cancel(reason, job_id)

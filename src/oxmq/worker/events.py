@@ -8,7 +8,22 @@ from typing import Any, Literal
 
 logger = logging.getLogger("oxmq.worker")
 
-WorkerEvent = Literal["active", "completed", "failed", "retrying", "stalled", "lock_lost", "error", "closed"]
+WorkerEvent = Literal[
+    "ready",
+    "active",
+    "progress",
+    "completed",
+    "failed",
+    "retrying",
+    "drained",
+    "stalled",
+    "lock_lost",
+    "error",
+    "paused",
+    "resumed",
+    "closing",
+    "closed",
+]
 """What a worker can tell: see `Worker.on`."""
 
 Callback = Callable[..., Any]
@@ -24,13 +39,19 @@ class Listeners:
         """Call `callback` at each `event` from now on."""
         self._callbacks.setdefault(event, []).append(callback)
 
+    def remove(self, event: str, callback: Callback) -> None:
+        """Take back one `add`, if there was one."""
+        callbacks = self._callbacks.get(event, [])
+        if callback in callbacks:
+            callbacks.remove(callback)
+
     def wanted(self, event: str) -> bool:
         """Tell whether anybody listens to `event`."""
-        return event in self._callbacks
+        return bool(self._callbacks.get(event))
 
     def tell(self, event: str, *details: object) -> None:
         """Call everybody who listens to `event`; what a listener raises is logged and goes no further."""
-        for callback in self._callbacks.get(event, ()):
+        for callback in tuple(self._callbacks.get(event, ())):
             try:
                 callback(*details)
             except Exception:

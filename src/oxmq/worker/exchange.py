@@ -52,6 +52,14 @@ class Listener(Protocol):
         """Tell whoever listens that something went wrong."""
         ...
 
+    def first_answered(self) -> None:
+        """Note that Redis has answered for the first time."""
+        ...
+
+    def queue_drained(self) -> None:
+        """Note that after some jobs there are no more."""
+        ...
+
 
 class Pending(Struct):
     """Hold an outcome on its way, and whether an earlier call with it was left without an answer."""
@@ -84,7 +92,7 @@ class Exchange:
         self._terms = terms
         self._make_token = make_token
         self._listener = listener
-        self._batch = min(_MAX_BATCH, max(1, (slots + 1) // 2))
+        self._batch = _batch_of(slots)
         self._outcomes: list[Pending] = []
         self._calls: set[asyncio.Task[None]] = set()
         self._scheduled = False
@@ -99,13 +107,15 @@ class Exchange:
         self.settled = asyncio.Event()
         self.settled.set()
         self.next_due_ms: int | None = None
+        self._answered = False
+        self._had_jobs = False
         self._last_cycle = time.monotonic()
 
     @property
     def last_cycle(self) -> float:
         """Return when Redis last answered, or when there was last nothing to ask it: now, while that is so."""
         limited = asyncio.get_running_loop().time() < self._resume_at
-        if not self._calls and not self._outcomes and (limited or not self.free):
+        if not self._calls and not self._outcomes and (limited or self.free <= 0 or not self.taking):
             self._last_cycle = time.monotonic()
         return self._last_cycle
 
@@ -130,6 +140,18 @@ class Exchange:
         """Look for jobs, now and from now on."""
         self.taking = self._may_find = True
         self.drained.clear()
+        self.kick()
+
+    @property
+    def slots(self) -> int:
+        """Return how many jobs may run at once."""
+        return self._slots
+
+    def set_slots(self, slots: int) -> None:
+        """Let so many jobs run at once from now on; those that run go on."""
+        self.free += slots - self._slots
+        self._slots, self._batch = slots, _batch_of(slots)
+        self._may_find = True
         self.kick()
 
     def take_if_taking(self) -> None:
@@ -177,7 +199,7 @@ class Exchange:
     def _next_call(self) -> tuple[list[Pending], int]:
         now = asyncio.get_running_loop().time()
         batch = self._outcomes[: self._batch]
-        count = min(self.free, self._batch) if self.taking and now >= self._resume_at else 0
+        count = max(0, min(self.free, self._batch)) if self.taking and now >= self._resume_at else 0
         if not batch and not (self._may_find or self._plenty):
             count = 0
         if self._calls and 2 * max(len(batch), count) < self._batch:
@@ -208,6 +230,9 @@ class Exchange:
             await self._recover(batch, count, token, error)
         else:
             self._last_cycle = time.monotonic()
+            if not self._answered:
+                self._answered = True
+                self._listener.first_answered()
             self.free += count - len(finished.taken.jobs)
             self._note(finished, count)
             # In this order: a job that is to be tried again may be among those taken.
@@ -231,6 +256,7 @@ class Exchange:
 
     def _note(self, finished: Finished, count: int) -> None:
         taken = finished.taken
+        self._had_jobs = self._had_jobs or bool(taken.jobs)
         self._plenty = 0 < count == len(taken.jobs)
         if finished.refusals and all(finished.refusals):
             # Such a call takes no jobs either.
@@ -244,6 +270,9 @@ class Exchange:
             # Nothing has been heard since the call left that would be worth another look.
             self.next_due_ms = taken.next_due_ms
             self.drained.set()
+            if self._had_jobs:
+                self._had_jobs = False
+                self._listener.queue_drained()
 
     def _sleep(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
@@ -311,3 +340,8 @@ class Exchange:
         """Note that a call has not looked for the jobs that it was to take."""
         self.free += count
         self._may_find = self._may_find or count > 0
+
+
+def _batch_of(slots: int) -> int:
+    """Return how many jobs one call ends or takes: half of what may run, so that two calls keep all at work."""
+    return min(_MAX_BATCH, max(1, (slots + 1) // 2))

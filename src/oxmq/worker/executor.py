@@ -66,6 +66,7 @@ class Executor:
         # By token too: a job that this worker has lost may come back to it while its first run goes on.
         self._runs: dict[_Key, Run] = {}
         self._reported: dict[_Key, Run] = {}
+        self._loop = asyncio.get_running_loop()
         self.abandoned = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -79,7 +80,7 @@ class Executor:
         loop = asyncio.get_running_loop()
         self.idle.clear()
         for record in records:
-            run = Run(record, token, loop.time())
+            run = Run(record, token, loop.time(), self._tell_progress)
             self._runs[record.id, token] = run
             self._renewer.track(record.id, token)
             options = read_options(record.opts)
@@ -94,12 +95,13 @@ class Executor:
         latest = asyncio.get_running_loop().time() - seconds
         return [run.record.id for run in self._runs.values() if run.started <= latest and run.stop is None]
 
-    def cancel(self, job_id: str, reason: str) -> None:
-        """Stop the runs of a job that somebody has cancelled; the job fails with the reason."""
-        for run in list(self._runs.values()):
-            if run.record.id == job_id and run.stop is None:
-                run.reason = reason
-                self._stop(run, Stop.CANCELLED)
+    def cancel(self, reason: str, job_id: str | None = None) -> int:
+        """Stop the runs of a job, or of all; they fail with the reason. Return how many there were."""
+        stopping = [run for run in self._runs.values() if run.stop is None and job_id in (None, run.record.id)]
+        for run in stopping:
+            run.reason = reason
+            self._stop(run, Stop.CANCELLED)
+        return len(stopping)
 
     def stop_all(self) -> None:
         """Tell every handler to stop; their jobs go back to the queue at no cost."""
@@ -133,6 +135,12 @@ class Executor:
         self._forget(outcome)
         self.report_error(refusal)
         return None
+
+    def first_answered(self) -> None:
+        self._listeners.tell("ready")
+
+    def queue_drained(self) -> None:
+        self._listeners.tell("drained")
 
     def report_error(self, error: Exception) -> None:
         logger.error("queue %s: %s", self._context.keys.name, error)
@@ -216,6 +224,11 @@ class Executor:
         self._report(outcome)
         if not self._runs:
             self.idle.set()
+
+    def _tell_progress(self, job: object, progress: object) -> None:
+        if self._listeners.wanted("progress"):
+            # A handler in a thread calls this there.
+            self._loop.call_soon_threadsafe(self._listeners.tell, "progress", job, progress)
 
     def _forget(self, outcome: Outcome) -> Run | None:
         # The lock is renewed until here, so that it holds while Redis cannot be reached.

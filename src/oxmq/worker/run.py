@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from enum import Enum
 
 from oxmq.records import JobRecord
@@ -26,17 +27,21 @@ class Run:
         stop: why the task was cancelled; None while it was not.
         reason: in words, where it was cancelled by somebody.
         started: when it started, on the loop's clock.
+        on_progress: called with the job and its progress when the handler reports some.
         guarded: whether it must be admitted before the handler is called.
         timer: what is to happen at the time limit.
         reported: whether its outcome is settled, whatever the handler still does.
     """
 
-    __slots__ = ("guarded", "reason", "record", "reported", "started", "stop", "task", "timer", "token")
+    __slots__ = ("guarded", "on_progress", "reason", "record", "reported", "started", "stop", "task", "timer", "token")
 
-    def __init__(self, record: JobRecord, token: str, started: float) -> None:
+    def __init__(
+        self, record: JobRecord, token: str, started: float, on_progress: Callable[[object, object], None]
+    ) -> None:
         self.record = record
         self.token = token
         self.started = started
+        self.on_progress = on_progress
         self.guarded = False
         self.reason = ""
         self.task: asyncio.Task[None] | None = None
@@ -48,6 +53,9 @@ class Run:
     def stop_requested(self) -> bool:
         """Tell whether the handler should stop: for those that run in a thread, which nobody can stop."""
         return self.stop is not None
+
+    def tell_progress(self, job: object, progress: object) -> None:
+        self.on_progress(job, progress)
 
     def cancel(self, why: Stop) -> None:
         """Ask the handler to stop."""

@@ -68,12 +68,41 @@ class Services:
         )
         self._pulse = Pulse(self._renewer)
 
-    def start(self) -> None:
-        """Start every part, and take the first jobs."""
+    def start(self, *, taking: bool) -> None:
+        """Start every part, and take the first jobs unless that is to wait."""
         self._renewer.start()
-        for service in (self._pulse, self._stalled, self._fetcher, self._cancel_watch):
-            service.start()
+        self._pulse.start()
+        self._cancel_watch.start()
+        if taking:
+            self.resume()
+
+    @property
+    def slots(self) -> int:
+        """Return how many jobs may run at once."""
+        return self._exchange.slots
+
+    def set_slots(self, slots: int) -> None:
+        """Let so many jobs run at once from now on."""
+        self._exchange.set_slots(slots)
+
+    async def pause(self, *, wait: bool) -> None:
+        """Take no more jobs; wait for the running ones if asked."""
+        self._exchange.stop_taking()
+        await self._fetcher.stop()
+        await self._stalled.stop()
+        if wait:
+            await self._executor.idle.wait()
+            await self._exchange.settled.wait()
+
+    def resume(self) -> None:
+        """Take jobs again."""
+        self._stalled.start()
+        self._fetcher.start()
         self._exchange.take()
+
+    def cancel(self, reason: str, job_id: str | None = None) -> int:
+        """Stop a running job, or all; return how many there were."""
+        return self._executor.cancel(reason, job_id)
 
     async def stop(self, grace: float, hand_back_now: asyncio.Event, *, force: bool) -> None:
         """Stop in order: no new jobs; the running ones end or are handed back; the last outcomes are confirmed."""

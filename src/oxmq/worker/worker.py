@@ -7,8 +7,11 @@ import inspect
 from collections.abc import Callable
 from typing import Any, cast, get_args
 
+from msgspec import structs
+
 from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext, open_context
+from oxmq.client.iterations import advance
 from oxmq.client.job import Job
 from oxmq.clock import Clock
 from oxmq.durations import Duration, milliseconds, positive_milliseconds
@@ -18,7 +21,7 @@ from oxmq.keys import DEFAULT_PREFIX, check_token
 from oxmq.ops import lifecycle, queues
 from oxmq.ops.lifecycle import TakeTerms
 from oxmq.ops.outcomes import BackoffStrategy, FinishRules
-from oxmq.options import KeepOption, RateLimit
+from oxmq.options import KeepOption, RateLimit, check_whole
 from oxmq.running import running_job
 from oxmq.sync.context import QueueContext as SyncQueueContext
 from oxmq.sync.job import Job as SyncJob
@@ -112,6 +115,7 @@ class Worker(Closing):
         self._threads = ThreadExecutor()
         self._sync_context: SyncQueueContext | None = None
         self._services: Services | None = None
+        self._paused = False
         self._closing: asyncio.Task[None] | None = None
         self._hand_back_now = asyncio.Event()
         self._closed = asyncio.Event()
@@ -128,12 +132,73 @@ class Worker(Closing):
     def on(self, event: WorkerEvent, callback: Callback) -> None:
         """Call `callback` at each event of this worker, on its loop.
 
-        ``active(job)``, ``completed(job, json)``, ``failed(job, reason)``, ``retrying(job, reason)``,
-        ``stalled(job_id)``, ``lock_lost(job_id)``, ``error(exception)``, ``closed()``.
+        ``ready()`` when Redis has answered for the first time, ``active(job)``, ``progress(job, progress)``,
+        ``completed(job, json)``, ``failed(job, reason)``, ``retrying(job, reason)``, ``drained()`` when after some
+        jobs there are no more, ``stalled(job_id)``, ``lock_lost(job_id)``, ``error(exception)``, ``paused()``,
+        ``resumed()``, ``closing()``, ``closed()``.
         """
         if event not in get_args(WorkerEvent):
             raise ConfigurationError(f"event must be one of {', '.join(get_args(WorkerEvent))}, not {event!r}")
         self._listeners.add(event, callback)
+
+    def off(self, event: WorkerEvent, callback: Callback) -> None:
+        """Call `callback` no more at that event."""
+        self._listeners.remove(event, callback)
+
+    @property
+    def concurrency(self) -> int:
+        """Return how many jobs may run at once; it may be set while the worker runs."""
+        return self._options.concurrency
+
+    @concurrency.setter
+    def concurrency(self, concurrency: int) -> None:
+        check_whole(concurrency, "concurrency", least=1)
+        self._options = structs.replace(self._options, concurrency=concurrency)
+        if self._services is not None:
+            self._services.set_slots(concurrency)
+
+    @property
+    def is_running(self) -> bool:
+        """Tell whether the worker was started and has not begun to close."""
+        return self._services is not None and self._closing is None
+
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether the worker was told to take no jobs."""
+        return self._paused
+
+    async def pause(self, *, wait: bool = True) -> None:
+        """Take no more jobs until `resume`. Other workers go on: see `Queue.pause`.
+
+        Args:
+            wait: return when the running jobs have ended, not before.
+        """
+        if self._paused:
+            return
+        self._paused = True
+        if self._services is not None:
+            await self._services.pause(wait=wait)
+        self._listeners.tell("paused")
+
+    def resume(self) -> None:
+        """Take jobs again."""
+        if not self._paused:
+            return
+        self._paused = False
+        if self._services is not None and self._closing is None:
+            self._services.resume()
+        self._listeners.tell("resumed")
+
+    def cancel_job(self, job_id: str, reason: str = "cancelled") -> bool:
+        """Stop a job that this worker runs, which fails with `reason`; return whether it runs it.
+
+        `Job.cancel` works from any process and in any state.
+        """
+        return self._services is not None and self._services.cancel(reason, job_id) > 0
+
+    def cancel_all_jobs(self, reason: str = "cancelled") -> int:
+        """Stop all jobs that this worker runs, which fail with `reason`; return how many there were."""
+        return 0 if self._services is None else self._services.cancel(reason)
 
     async def run(self, *, handle_signals: bool = True) -> None:
         """Take and run jobs until `close` is called, or SIGTERM or SIGINT arrives.
@@ -154,7 +219,7 @@ class Worker(Closing):
             raise WorkerClosedError(f"the worker of queue {self.queue_name!r} is closed")
         if self._services is None:
             self._services = Services(self._context, self._options, self._handler(), self._listeners)
-            self._services.start()
+            self._services.start(taking=not self._paused)
 
     def request_close(self) -> None:
         """Begin to close, without waiting for it."""
@@ -186,6 +251,10 @@ class Worker(Closing):
         Args:
             token: a text of your own, not ``"0"``; it proves that the job is yours.
             block: wait for a job, at most the drain delay.
+
+        Raises:
+            BackendError, ConfigurationError: it is a scheduler's job, and its successor could not be made. The job
+                stays locked until it is recovered as a stalled one.
         """
         job = await self._take_one(check_token(token))
         if job is None and block:
@@ -224,9 +293,12 @@ class Worker(Closing):
         context = self._context
         call = lifecycle.take(context.keys, context.clock.now_ms(), 1, token, context.terms)
         taken = await context.runner.run(call)
+        for record in taken.jobs:
+            await advance(context, record)
         return next((Job[Any](context, record, token) for record in taken.jobs), None)
 
     async def _close(self, grace: float, *, force: bool = False) -> None:
+        self._listeners.tell("closing")
         if self._services is not None:
             await self._services.stop(0.0 if force else grace, self._hand_back_now, force=force)
         self._threads.close()

@@ -12,8 +12,18 @@ local function belongs_elsewhere(base, id, relations)
   return old and old ~= relations.parentKey and redis.call("EXISTS", old) == 1
 end
 
+local function tell_parents(ended)
+  for _, child in ipairs(ended) do
+    if child.reason then
+      child_failed(child.parent_key, child.relation, child.child_key, child.reason, child.now)
+    else
+      release_if_complete(child.parent_key, child.now)
+    end
+  end
+end
+
 -- A job of that id exists: it becomes a child of the parent given now, if there is one. A child that has ended already
--- is noted in `ended`, for its parent to be told once all of its children are in.
+-- is noted in `ended`, where that is given, for its parent to be told once all of its children are in; else it is told.
 local function attach_existing(base, max, job, relations, ended)
   local parent_key, child_key = relations.parentKey, base .. job.id
   if parent_key then
@@ -26,21 +36,12 @@ local function attach_existing(base, max, job, relations, ended)
     end
     redis.call("HSET", child_key, "parentKey", parent_key, "parent", relations.parent)
     if is_done or redis.call("ZSCORE", base .. "failed", job.id) then
-      ended[#ended + 1] = { parent_key = parent_key, child_key = child_key, relation = relations.parent,
+      local child = { parent_key = parent_key, child_key = child_key, relation = relations.parent,
         reason = not is_done and (kept[2] or "") or nil, now = job.timestamp }
+      if ended then ended[#ended + 1] = child else tell_parents({ child }) end
     end
   end
   emit_capped(base, max, "duplicated", "jobId", job.id)
-end
-
-local function tell_parents(ended)
-  for _, child in ipairs(ended) do
-    if child.reason then
-      child_failed(child.parent_key, child.relation, child.child_key, child.reason, child.now)
-    else
-      release_if_complete(child.parent_key, child.now)
-    end
-  end
 end
 
 -- Returns the id of the job, or of the one that stands in for it.

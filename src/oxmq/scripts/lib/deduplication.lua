@@ -72,6 +72,7 @@ local function drop_new(base, max, options, owner, job)
   tell_deduplicated(base, max, options, owner, job.id)
   if options.reschedule and redis.call("ZSCORE", base .. "delayed", owner) then
     redis.call("HSET", base .. owner, "delay", string.format("%.0f", job.delay))
+    note_due(base, owner, job.timestamp + job.delay)
     delay_job(base, max, owner, job.timestamp + job.delay)
   end
 end

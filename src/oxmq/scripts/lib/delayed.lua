@@ -29,6 +29,14 @@ local function hold_back(base, id, due)
   redis.call("ZADD", base .. "delayed", string.format("%.0f", delayed_score(base, due)), id)
 end
 
+-- A job that expires has its time from when it was due, where that is not what its options say.
+local function note_due(base, id, due)
+  local opts = redis.call("HGET", base .. id, "opts")
+  if opts and string.find(opts, '"expires":', 1, true) then
+    redis.call("HSET", base .. id, "dueOn", string.format("%.0f", due))
+  end
+end
+
 local function promote_due(base, now)
   local due = redis.call("ZRANGEBYSCORE", base .. "delayed", "-inf",
     "(" .. string.format("%.0f", (now + 1) * SEQUENCES), "LIMIT", 0, PROMOTED_AT_ONCE)

@@ -18,6 +18,7 @@ end
 local function enqueue_parent(base, id, now)
   local fields = redis.call("HMGET", base .. id, "priority", "delay")
   local priority, delay = tonumber(fields[1]) or 0, tonumber(fields[2]) or 0
+  note_due(base, id, now + delay)
   if delay > 0 then
     redis.call("ZADD", base .. "delayed", string.format("%.0f", (now + delay) * SEQUENCES), id)
     emit(base, "delayed", "jobId", id, "delay", string.format("%.0f", now + delay))
