@@ -16,6 +16,7 @@ SOURCE, TARGET = ROOT / "src/oxmq/client", ROOT / "src/oxmq/sync"
 TWINS = (
     "closing.py",
     "context.py",
+    "explanations.py",
     "flow_producer.py",
     "iterations.py",
     "job.py",

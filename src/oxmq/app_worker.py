@@ -34,6 +34,7 @@ class AppWorker(Closing):
         if unknown := [name for name in names if name not in app.queue_names]:
             raise ConfigurationError(f"no task of the app is in queue {unknown[0]!r}; its queues: {app.queue_names}")
         self._app = app
+        self.schedules_reconciled = False
         self._threads = ThreadExecutor()
         self._processes = ProcessExecutor(self._threads)
         for task in app.tasks.values():
@@ -83,6 +84,7 @@ class AppWorker(Closing):
     async def _reconcile(self) -> None:
         queues = [self._app.queue(name) for name in self.queue_names]
         await reconcile_until_done(queues, list(self._app.tasks.values()))
+        self.schedules_reconciled = True
 
     def _request_close(self) -> None:
         logger.info("stopping: waiting for running jobs; a second signal hands them back to the queue")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from oxmq.client.context import QueueContext
-from oxmq.client.iterations import advance
+from oxmq.client.explanations import explain
+from oxmq.client.iterations import advance_by_hand
 from oxmq.client.job_family import JobFamily
 from oxmq.codec import (
     check_text,
@@ -18,7 +20,15 @@ from oxmq.codec import (
     user_options,
 )
 from oxmq.durations import Duration, milliseconds, positive_milliseconds
-from oxmq.errors import ConfigurationError, JobCancelledError, JobFailedError, JobLockedError, LockLostError, job_error
+from oxmq.errors import (
+    ConfigurationError,
+    JobCancelledError,
+    JobFailedError,
+    JobLockedError,
+    LockLostError,
+    OxmqError,
+    job_error,
+)
 from oxmq.keys import check_token
 from oxmq.ops import changes, families, jobs, lifecycle, outcomes
 from oxmq.ops.lifecycle import Outcome
@@ -28,6 +38,8 @@ from oxmq.running import JobRun
 from oxmq.states import JobState
 
 R = TypeVar("R")
+
+logger = logging.getLogger("oxmq.client")
 
 
 class Job(JobFamily, Generic[R]):
@@ -61,6 +73,10 @@ class Job(JobFamily, Generic[R]):
     async def get_state(self) -> JobState:
         """Tell which state the job is in; `JobState.UNKNOWN` when it is in none."""
         return JobState(await self._context.runner.run(jobs.get_state(self._context.keys, self.id)))
+
+    async def why(self) -> str:
+        """Say in words what the job waits for, or what became of it."""
+        return await explain(self._context, self.id)
 
     async def is_completed(self) -> bool:
         return await self.get_state() is JobState.COMPLETED
@@ -304,8 +320,14 @@ class Job(JobFamily, Generic[R]):
         )
         _raise_first(finished.refusals)
         for record in finished.taken.jobs:
-            await advance(context, record)
-        return next((Job[Any](context, record, outcome.token) for record in finished.taken.jobs), None)
+            try:
+                await advance_by_hand(context, record, outcome.token)
+            except OxmqError as error:
+                # This job has ended all the same; the other one is back in its queue.
+                logger.error("queue %s: %s", self.queue_name, error)
+            else:
+                return Job[Any](context, record, outcome.token)
+        return None
 
 
 def _raise_first(refusals: Sequence[Exception | None]) -> None:

@@ -66,6 +66,8 @@ class JobDrafter:
         encoded = encode_json({} if data is UNSET else data, f"data of job {name!r}", limit)
         now = self._clock.now_ms()
         if parent is not None:
+            if not isinstance(own.parent, UnsetType):
+                raise ConfigurationError("parent cannot be given for a child of the flow: the flow says whose it is")
             options = structs.replace(options, parent=parent)
         if options is NO_OPTIONS and not has_children:
             return NewJob(self._make_id(now), name, encoded, b'{"attempts":0}', now)

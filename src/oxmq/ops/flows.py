@@ -62,6 +62,8 @@ def checked(flow: FlowJob) -> FlowJob:
 
 def children_of(flow: FlowJob) -> Sequence[FlowJob]:
     """Return the children of a flow's job, checked."""
+    if not isinstance(cast("object", flow.children), list | tuple):
+        raise ConfigurationError(f"children must be a list of FlowJobs, not {flow.children!r:.80}")
     return [checked(child) for child in flow.children]
 
 

@@ -40,17 +40,22 @@ class WorkerInfo(ClientInfo, frozen=True):
 def get_workers(keys: QueueKeys) -> Call[list[WorkerInfo]]:
     """Find the queue's workers, in whatever process and of whatever library. Some servers forbid this."""
     name = _client_name(keys)
-    named = f"{name}:w:"
 
     def decode(reply: bytes) -> list[WorkerInfo]:
         found: list[WorkerInfo] = []
         for raw in _clients(reply):
             client = raw.get("name", "")
-            if client == name or client.startswith(named):
+            if is_worker_of(keys, client):
                 found.append(WorkerInfo(*_facts(raw), name=client.removeprefix(name).removeprefix(":w:")))
         return found
 
     return command("CLIENT", "LIST", decode=decode)
+
+
+def is_worker_of(keys: QueueKeys, client_name: str) -> bool:
+    """Tell whether a connection of that name is a worker's of the queue."""
+    name = _client_name(keys)
+    return client_name == name or client_name.startswith(f"{name}:w:")
 
 
 def get_queue_events(keys: QueueKeys) -> Call[list[ClientInfo]]:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct
 
 from oxmq.clock import Clock, SystemClock
+from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys, check_queue_name, split_job_key
 from oxmq.ops import families, flows, jobs
 from oxmq.ops.drafts import JobDrafter
@@ -70,7 +71,7 @@ class FlowProducer(Closing):
         self, new_flows: Iterable[FlowJob], *, queue_options: Mapping[str, JobOptions] | None = None
     ) -> list[FlowNode]:
         """Add flows, each as a whole, and return them in order. All are checked before any is sent."""
-        defaults = queue_options or {}
+        defaults = _checked_options(queue_options)
         drafted = [self._draft_flow(flow, defaults) for flow in new_flows]
         added = self._runner.run_all(flows.add_flow(flow) for flow in drafted)
         return [self._tree(flow, ids) for flow, ids in zip(drafted, added, strict=True)]
@@ -137,3 +138,15 @@ class FlowProducer(Closing):
 
     def _context(self, keys: QueueKeys) -> QueueContext:
         return QueueContext(self._runner, keys, self._clock)
+
+
+def _checked_options(queue_options: Mapping[str, JobOptions] | None) -> Mapping[str, JobOptions]:
+    if queue_options is None:
+        return {}
+    given = cast("object", queue_options)
+    if not isinstance(given, Mapping):
+        raise ConfigurationError(f"queue_options must be a mapping from queues to JobOptions, not {given!r:.80}")
+    for queue, options in queue_options.items():
+        if not isinstance(cast("object", options), JobOptions):
+            raise ConfigurationError(f"queue_options[{queue!r}] must be JobOptions, not {type(options).__name__}")
+    return queue_options

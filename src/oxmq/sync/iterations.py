@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from oxmq.errors import BackendError, ConfigurationError
-from oxmq.ops import iterations
+import contextlib
+
+from oxmq.errors import BackendError, ConfigurationError, OxmqError
+from oxmq.ops import iterations, lifecycle, outcomes
 from oxmq.ops.iterations import Verdict
 from oxmq.records import JobRecord
 from oxmq.sync.context import QueueContext
@@ -26,3 +28,14 @@ def advance(context: QueueContext, record: JobRecord) -> Verdict:
         return context.runner.run(iterations.advance(context.keys, record, context.clock.now_ms()))
     except (BackendError, ConfigurationError) as error:
         raise type(error)(f"Failed to add repeatable job for next iteration: {error}") from error
+
+
+def advance_by_hand(context: QueueContext, record: JobRecord, token: str) -> None:
+    """Do as `advance` for a job that was taken to be processed by hand; when that fails, give it back to its queue."""
+    try:
+        advance(context, record)
+    except OxmqError:
+        with contextlib.suppress(OxmqError):  # else it is recovered when its lock has run out
+            back = outcomes.released(record, token)
+            context.runner.run(lifecycle.finish(context.keys, context.clock.now_ms(), (back,), 0, token, context.terms))
+        raise

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -16,7 +17,15 @@ from oxmq.codec import (
     user_options,
 )
 from oxmq.durations import Duration, milliseconds, positive_milliseconds
-from oxmq.errors import ConfigurationError, JobCancelledError, JobFailedError, JobLockedError, LockLostError, job_error
+from oxmq.errors import (
+    ConfigurationError,
+    JobCancelledError,
+    JobFailedError,
+    JobLockedError,
+    LockLostError,
+    OxmqError,
+    job_error,
+)
 from oxmq.keys import check_token
 from oxmq.ops import changes, families, jobs, lifecycle, outcomes
 from oxmq.ops.lifecycle import Outcome
@@ -25,10 +34,13 @@ from oxmq.records import JobRecord
 from oxmq.running import JobRun
 from oxmq.states import JobState
 from oxmq.sync.context import QueueContext
-from oxmq.sync.iterations import advance
+from oxmq.sync.explanations import explain
+from oxmq.sync.iterations import advance_by_hand
 from oxmq.sync.job_family import JobFamily
 
 R = TypeVar("R")
+
+logger = logging.getLogger("oxmq.sync")
 
 
 class Job(JobFamily, Generic[R]):
@@ -62,6 +74,10 @@ class Job(JobFamily, Generic[R]):
     def get_state(self) -> JobState:
         """Tell which state the job is in; `JobState.UNKNOWN` when it is in none."""
         return JobState(self._context.runner.run(jobs.get_state(self._context.keys, self.id)))
+
+    def why(self) -> str:
+        """Say in words what the job waits for, or what became of it."""
+        return explain(self._context, self.id)
 
     def is_completed(self) -> bool:
         return self.get_state() is JobState.COMPLETED
@@ -303,8 +319,14 @@ class Job(JobFamily, Generic[R]):
         )
         _raise_first(finished.refusals)
         for record in finished.taken.jobs:
-            advance(context, record)
-        return next((Job[Any](context, record, outcome.token) for record in finished.taken.jobs), None)
+            try:
+                advance_by_hand(context, record, outcome.token)
+            except OxmqError as error:
+                # This job has ended all the same; the other one is back in its queue.
+                logger.error("queue %s: %s", self.queue_name, error)
+            else:
+                return Job[Any](context, record, outcome.token)
+        return None
 
 
 def _raise_first(refusals: Sequence[Exception | None]) -> None:

@@ -66,24 +66,35 @@ class Position:
             # The stream was deleted, or the server came back with an older one.
             self.start(facts)
             return None if _order(after) == _order(_START) else _gap(after, "deleted", None)
-        count, at_end = self._count, _order(facts.last) == _order(after)
-        if count is not None and facts.added < count:
+        if self._count is None:
+            return self._find_uncounted(facts)
+        return self._find_counted(facts, self._count)
+
+    def _find_counted(self, facts: StreamFacts, count: int) -> Event | None:
+        after, passed = self.last_event_id, facts.removed
+        if _order(facts.last) == _order(after):
+            passed = facts.added
+        elif facts.added <= count or (self._is_gone(facts) and facts.removed < count):
+            # Fewer entries than there must be: it is another stream under the same name.
             self._count = facts.removed
             return _gap(after, "deleted", None)
-        # So many entries, at the least, came before the one that is to be read next.
-        passed = facts.added if at_end else facts.removed
-        if count is not None:
-            self._count = max(count, passed)
-            return _gap(after, "trimmed", passed - count) if passed > count else None
-        return self._find_uncounted(facts, passed, at_end)
+        self._count = max(count, passed)
+        return _gap(after, "trimmed", passed - count) if passed > count else None
 
-    def _find_uncounted(self, facts: StreamFacts, passed: int, at_end: bool) -> Event | None:
-        after = _order(self.last_event_id)
-        if not at_end and facts.first and self.last_event_id != _START and _order(facts.first) <= after:
+    def _find_uncounted(self, facts: StreamFacts) -> Event | None:
+        after = self.last_event_id
+        if _order(facts.last) == _order(after):
+            self._count = facts.added
             return None
-        self._count = passed
+        if not self._is_gone(facts):
+            return None
+        self._count = facts.removed
         # Nobody knows whether more than what had been read is gone: one warning too many is better than none.
-        return None if at_end or after == _order(_START) else _gap(self.last_event_id, "trimmed", None)
+        return None if _order(after) == _order(_START) else _gap(after, "trimmed", None)
+
+    def _is_gone(self, facts: StreamFacts) -> bool:
+        """Tell whether the entry read last is no longer there."""
+        return not facts.first or _order(facts.first) > _order(self.last_event_id)
 
 
 def facts_question(key: str) -> tuple[Word, ...]:

@@ -229,15 +229,24 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - what nobody foresaw must not leave jobs behind, nor be silent
             await self._recover(batch, count, token, error)
         else:
-            self._last_cycle = time.monotonic()
-            if not self._answered:
-                self._answered = True
-                self._listener.first_answered()
+            self._note_answer()
             self.free += count - len(finished.taken.jobs)
             self._note(finished, count)
             # In this order: a job that is to be tried again may be among those taken.
             await self._settle(batch, finished.refusals)
             self._start(finished.taken.jobs, token)
+            self._tell_if_drained()
+
+    def _note_answer(self) -> None:
+        self._last_cycle = time.monotonic()
+        if not self._answered:
+            self._answered = True
+            self._listener.first_answered()
+
+    def _tell_if_drained(self) -> None:
+        if self._had_jobs and self.drained.is_set():
+            self._had_jobs = False
+            self._listener.queue_drained()
 
     def _start(self, records: list[JobRecord], token: str) -> None:
         if self.taking and records:
@@ -270,9 +279,6 @@ class Exchange:
             # Nothing has been heard since the call left that would be worth another look.
             self.next_due_ms = taken.next_due_ms
             self.drained.set()
-            if self._had_jobs:
-                self._had_jobs = False
-                self._listener.queue_drained()
 
     def _sleep(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 from oxmq.clock import Clock
@@ -36,6 +37,9 @@ class Fetcher(Service):
 
     async def _run(self) -> None:
         try:
+            # By this connection the server lists the worker: also one that never has to wait.
+            with contextlib.suppress(BackendError):
+                await self._connection.open()
             while True:
                 await self._exchange.drained.wait()
                 await self._wait_for_work()

@@ -11,7 +11,7 @@ from msgspec import structs
 
 from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext, open_context
-from oxmq.client.iterations import advance
+from oxmq.client.iterations import advance_by_hand
 from oxmq.client.job import Job
 from oxmq.clock import Clock
 from oxmq.durations import Duration, milliseconds, positive_milliseconds
@@ -294,7 +294,7 @@ class Worker(Closing):
         call = lifecycle.take(context.keys, context.clock.now_ms(), 1, token, context.terms)
         taken = await context.runner.run(call)
         for record in taken.jobs:
-            await advance(context, record)
+            await advance_by_hand(context, record, token)
         return next((Job[Any](context, record, token) for record in taken.jobs), None)
 
     async def _close(self, grace: float, *, force: bool = False) -> None:
