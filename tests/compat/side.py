@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Final
 
-from oxmq import Job, Queue, Unrecoverable, Worker
+from oxmq import Job, Queue, Unrecoverable, WaitForChildren, Worker
 from tests.compat.node_peer import DEADLINE, NodePeer
 from tests.support.waiting import eventually
 
@@ -20,8 +20,8 @@ async def behave(job: Job[Any]) -> object:
     behaviour = _BEHAVIOURS.get(job.name)
     if behaviour is None:
         raise Unrecoverable(f"this side knows no behaviour {job.name}")
-    await behaviour(job, job.data)
-    return job.data
+    result = await behaviour(job, job.data)
+    return job.data if result is None else result
 
 
 async def _echo(_job: Job[Any], _data: Data) -> None:
@@ -33,6 +33,7 @@ async def _sleep(_job: Job[Any], data: Data) -> None:
 
 
 async def _fail(job: Job[Any], data: Data) -> None:
+    await asyncio.sleep(data.get("ms", 0) / 1000)
     if job.attempts_made < data["times"]:
         raise RuntimeError(data.get("reason", "told to fail"))
 
@@ -51,13 +52,27 @@ async def _log(job: Job[Any], data: Data) -> None:
         await job.log(row)
 
 
-_BEHAVIOURS: Final[dict[str, Callable[[Job[Any], Data], Awaitable[None]]]] = {
+async def _children(job: Job[Any], _data: Data) -> object:
+    return [await job.get_children_values(), await job.get_ignored_children_failures()]
+
+
+async def _adopt(job: Job[Any], data: Data) -> object:
+    if values := await job.get_children_values():
+        return values
+    async with Queue(data["queue"], connection=data["url"]) as queue:
+        await queue.add_bulk([("echo", {"n": n}, {"parent": job}) for n in data["children"]])
+    raise WaitForChildren
+
+
+_BEHAVIOURS: Final[dict[str, Callable[[Job[Any], Data], Awaitable[object]]]] = {
     "echo": _echo,
     "sleep": _sleep,
     "fail": _fail,
     "unrecoverable": _give_up,
     "progress": _progress,
     "log": _log,
+    "children": _children,
+    "adopt": _adopt,
 }
 
 

@@ -11,9 +11,15 @@ from typing import Final
 import pytest
 import pytest_asyncio
 
+from tests.compat.administration_walk import AdministrationWalk
+from tests.compat.deduplication_walk import DeduplicationWalk
+from tests.compat.flow_cases import FLOW_CASES
+from tests.compat.flow_walk import FlowWalk
 from tests.compat.node_peer import NodePeer
-from tests.compat.recording import QUEUE, Recording
-from tests.compat.wandering import ERROR, FATAL, Walk
+from tests.compat.queue_cases import QUEUE_CASES
+from tests.compat.recording import OTHER, QUEUE, Recording
+from tests.compat.scheduler_walk import SchedulerWalk
+from tests.compat.wandering import ERROR, FATAL, NOW, Walk, look_at_marker
 from tests.golden.fixture import LEADING_VERSION
 from tests.golden.keyspace import Json, connect
 from tests.golden.replay import deviations, lacking
@@ -21,7 +27,6 @@ from tests.support.servers import RedisServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-NOW: Final = {"block": False}
 MARKER: Final = f"bull:{QUEUE}:marker"
 
 
@@ -61,12 +66,6 @@ async def verify(recording: Recording, name: str, url: str) -> None:
 
 async def fetch(to: Recording, alias: str, token: str) -> None:
     await to.do("worker.getNextJob", token, NOW, alias=alias)
-
-
-async def look_at_marker(to: Recording) -> None:
-    """Compare the marker and remove it, to see who writes it again."""
-    await to.do("raw", "ZRANGE", MARKER, 0, -1, "WITHSCORES")
-    await to.do("raw", "DEL", MARKER)
 
 
 async def a_delayed_retry_fetches_the_next_job(to: Recording) -> None:
@@ -197,7 +196,9 @@ async def global_limits_hold_every_worker(to: Recording) -> None:
     await look_at_marker(to)
 
 
-CASES: Final[list[tuple[Callable[[Recording], Awaitable[None]], dict[str, Json]]]] = [
+Case = Callable[[Recording], Awaitable[None]]
+
+CASES: Final[list[tuple[Case, dict[str, Json]]]] = [
     (a_delayed_retry_fetches_the_next_job, {}),
     (a_refused_finish_fetches_nothing, {}),
     (a_refused_finish_drains_nothing, {}),
@@ -218,12 +219,18 @@ CASES: Final[list[tuple[Callable[[Recording], Awaitable[None]], dict[str, Json]]
 
 @pytest.mark.parametrize(("case", "worker"), CASES, ids=[case.__name__ for case, _ in CASES])
 async def test_a_chosen_case(
-    recording: Recording,
-    recorded_server: RedisServer,
-    case: Callable[[Recording], Awaitable[None]],
-    worker: dict[str, Json],
+    recording: Recording, recorded_server: RedisServer, case: Case, worker: dict[str, Json]
 ) -> None:
     await recording.start(worker=worker)
+    await case(recording)
+    await verify(recording, case.__name__, recorded_server.url)
+
+
+@pytest.mark.parametrize("case", [*FLOW_CASES, *QUEUE_CASES], ids=lambda case: case.__name__)
+async def test_a_chosen_case_of_what_builds_on_jobs(
+    recording: Recording, recorded_server: RedisServer, case: Case
+) -> None:
+    await recording.start(queues=(QUEUE, OTHER))
     await case(recording)
     await verify(recording, case.__name__, recorded_server.url)
 
@@ -233,14 +240,29 @@ async def test_a_chosen_case(
 WORKERS: Final[list[dict[str, Json]]] = [
     {},
     {"name": "w-one", "maxStalledCount": 0},
-    {"removeOnComplete": {"count": 1}},
+    {"removeOnComplete": {"count": 1}, "metrics": {"maxDataPoints": 3}},
     {"removeOnFail": {"age": 1}, "removeOnComplete": {"count": 2, "age": 60}},
 ]
 
+DEFAULTS: Final[dict[str, Json]] = {"attempts": 2, "backoff": {"type": "fixed", "delay": 5}}
 
-@pytest.mark.parametrize("seed", range(60))
-async def test_a_random_walk(recording: Recording, recorded_server: RedisServer, seed: int) -> None:
-    defaults: dict[str, Json] = {"defaultJobOptions": {"attempts": 2, "backoff": 5}} if seed % 2 else {}
-    await recording.start(queue=defaults, worker=WORKERS[seed % len(WORKERS)])
-    await Walk(recording, seed).run(60)
-    await verify(recording, f"walk {seed}", recorded_server.url)
+#: Each kind of walk, its queues, and how many of them are done.
+WALKS: Final[list[tuple[type[Walk], tuple[str, ...], int]]] = [
+    (Walk, (QUEUE,), 60),
+    (AdministrationWalk, (QUEUE,), 60),
+    (DeduplicationWalk, (QUEUE,), 60),
+    (SchedulerWalk, (QUEUE,), 60),
+    (FlowWalk, (QUEUE, OTHER), 60),
+]
+
+
+@pytest.mark.parametrize(
+    ("walk", "queues", "seed"), [(walk, queues, seed) for walk, queues, most in WALKS for seed in range(most)]
+)
+async def test_a_random_walk(
+    recording: Recording, recorded_server: RedisServer, walk: type[Walk], queues: tuple[str, ...], seed: int
+) -> None:
+    defaults: dict[str, Json] = {"defaultJobOptions": DEFAULTS} if seed % 2 else {}
+    await recording.start(queues=queues, queue=defaults, worker=WORKERS[seed % len(WORKERS)])
+    await walk(recording, seed).run(60)
+    await verify(recording, f"{walk.__name__} {seed}", recorded_server.url)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, Protocol, TypeGuard, cast
+from typing import Any, Final, Protocol, TypeGuard
 
 from redis.asyncio import Redis
 
@@ -68,8 +68,8 @@ def is_array(value: object) -> TypeGuard[list[Json]]:
 async def dump(client: Commands) -> Keyspace:
     """Return everything that the server holds, with random ids replaced by ``<uuid:N>`` in order of appearance."""
     keys = sorted(_text(key) for key in await client.execute_command("KEYS", "*"))
-    found = {key: await _dump_key(client, key) for key in keys}
-    return number_uuids(found)
+    found: Keyspace = number_uuids({key: await _dump_key(client, key) for key in keys})
+    return found
 
 
 async def _dump_key(client: Commands, key: str) -> dict[str, Json]:
@@ -116,14 +116,49 @@ def _score(value: str | bytes | float) -> str:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def number_uuids(keyspace: Keyspace) -> Keyspace:
-    """Replace every UUID in keys and values by ``<uuid:N>``, N counting from 1 in order of appearance."""
+# ---- loading -----------------------------------------------------------------------------------------------------
+
+
+async def load(client: Commands, keyspace: Keyspace) -> None:
+    """Empty the server and write a keyspace to it."""
+    await client.execute_command("FLUSHALL")
+    for key, entry in keyspace.items():
+        for command, *words in _writes(entry["type"], entry["value"]):
+            await client.execute_command(command, key, *words)
+        if "pttl_approx" in entry:
+            await client.execute_command("PEXPIRE", key, entry["pttl_approx"])
+
+
+def _writes(kind: str, value: Json) -> list[list[str]]:
+    """Return the commands that write a value, without its key."""
+    if kind == "string":
+        return [["SET", value]]
+    if kind == "list":
+        return [["RPUSH", *value]]
+    if kind == "set":
+        return [["SADD", *value]]
+    if kind == "zset":
+        return [["ZADD", score, member] for member, score in value]
+    if kind == "hash":
+        return [["HSET", *_flat_pairs(value)]]
+    return [["XADD", "*", *_flat_pairs(fields)] for fields in value]
+
+
+def _flat_pairs(fields: dict[str, str]) -> list[str]:
+    return [word for pair in fields.items() for word in pair]
+
+
+# ---- random ids ----------------------------------------------------------------------------------------------------
+
+
+def number_uuids(keyspace: Json) -> Json:
+    """Replace every UUID in a JSON value by ``<uuid:N>``, N counting from 1 in order of appearance."""
     names: dict[str, str] = {}
 
     def placeholder(match: re.Match[str]) -> str:
         return names.setdefault(match.group(), f"<uuid:{len(names) + 1}>")
 
-    return cast("Keyspace", json.loads(_UUID.sub(placeholder, json.dumps(keyspace, ensure_ascii=False))))
+    return json.loads(_UUID.sub(placeholder, json.dumps(keyspace, ensure_ascii=False)))
 
 
 # ---- comparing ---------------------------------------------------------------------------------------------------
@@ -154,15 +189,14 @@ def comparable(keyspace: Keyspace) -> Keyspace:
     return {key: entry for key, entry in entries.items() if not (key.endswith(":meta") and not entry["value"])}
 
 
-def rename_placeholders(keyspace: Keyspace) -> Keyspace:
+def rename_placeholders(keyspace: Json) -> Json:
     """Number the ``<uuid:N>`` again in order of appearance in sorted keys, so that two dumps agree on the numbers."""
     names: dict[str, str] = {}
 
     def renamed(match: re.Match[str]) -> str:
         return names.setdefault(match.group(), f"<uuid:{len(names) + 1}>")
 
-    text = json.dumps(keyspace, ensure_ascii=False)
-    return cast("Keyspace", json.loads(_PLACEHOLDER.sub(renamed, text)))
+    return json.loads(_PLACEHOLDER.sub(renamed, json.dumps(keyspace, ensure_ascii=False)))
 
 
 def _comparable_entry(key: str, entry: dict[str, Json]) -> dict[str, Json]:

@@ -7,10 +7,22 @@ from typing import Any, Final, cast
 
 from msgspec import Struct
 
-from oxmq import ConfigurationError, Job, JobError, JobOptions, ManualClock, OxmqError, Queue, Unrecoverable, Worker
+from oxmq import (
+    ConfigurationError,
+    FlowProducer,
+    Job,
+    JobError,
+    JobOptions,
+    ManualClock,
+    OxmqError,
+    Queue,
+    Unrecoverable,
+    Worker,
+)
 from tests.golden.fixture import Fixture, Step
-from tests.golden.keyspace import Commands, Json, Keyspace, differences, dump
-from tests.golden.operations import OPERATIONS, OTHER_READS, Operation, described, next_job_of
+from tests.golden.keyspace import Commands, Json, Keyspace, differences, dump, number_uuids, rename_placeholders
+from tests.golden.operations import OPERATIONS, Operation
+from tests.golden.replies import described, next_job_of
 from tests.golden.spelling import (
     UNDEFINED,
     job_options,
@@ -22,8 +34,6 @@ from tests.golden.spelling import (
 
 #: Replies marked as approximate are remaining times, in milliseconds.
 APPROXIMATE_MS: Final = 2000
-
-SPECIAL: Final = frozenset({"clock.advance", "snapshot", "raw", "worker.jobFromLast", "worker.fetchAndFailDeferred"})
 
 
 # ---- what is covered ---------------------------------------------------------------------------------------------
@@ -40,7 +50,7 @@ def lacking(fixture: Fixture) -> list[str]:
 
 def _lacking_step(step: Step) -> list[str]:
     op = step["op"]
-    if op in SPECIAL or op in OTHER_READS:
+    if op in _SPECIAL:
         return []
     operation = OPERATIONS.get(op)
     if operation is None or not (operation.exists or operation.reads):
@@ -51,12 +61,23 @@ def _lacking_step(step: Step) -> list[str]:
 
 
 def _options_in(step: Step) -> list[dict[str, Json]]:
-    args = step.get("args", [])
-    if step["op"] == "queue.add":
-        return [options for options in args[2:3] if options]
-    if step["op"] == "queue.addBulk":
-        return [job.get("opts", {}) for job in args[0]]
-    return []
+    """Return all job options that a step gives."""
+    read = _OPTIONS_OF.get(step["op"])
+    return [options for options in read(step.get("args", [])) if options] if read else []
+
+
+def _options_of_nodes(nodes: list[Json]) -> list[Json]:
+    below = [_options_of_nodes(node.get("children", [])) for node in nodes]
+    return [node.get("opts") for node in nodes] + [options for found in below for options in found]
+
+
+_OPTIONS_OF: Final[dict[str, Callable[[list[Json]], list[Json]]]] = {
+    "queue.add": lambda args: args[2:3],
+    "queue.addBulk": lambda args: [job.get("opts") for job in args[0]],
+    "queue.upsertJobScheduler": lambda args: [template.get("opts") for template in args[2:3]],
+    "flow.add": lambda args: _options_of_nodes(args[:1]),
+    "flow.addBulk": lambda args: _options_of_nodes(args[0]),
+}
 
 
 # ---- the replay --------------------------------------------------------------------------------------------------
@@ -84,6 +105,7 @@ class Replay:
             name: Queue(name, connection=url, default_job_options=defaults, ids="counter", clock=self.clock)
             for name in fixture.queues
         }
+        self.producer = FlowProducer(url, clock=self.clock)
         options = worker_options(fixture.worker_options)
         self.workers = {
             name: Worker(name, _do_nothing, connection=url, clock=self.clock, **options) for name in fixture.queues
@@ -94,7 +116,8 @@ class Replay:
         return [await self._attempt(step) for step in self.fixture.steps]
 
     async def close(self) -> None:
-        """Close all queues and workers."""
+        """Close all queues and workers, and the producer of flows."""
+        await self.producer.close()
         for worker in self.workers.values():
             await worker.close()
         for queue in self.queues.values():
@@ -129,17 +152,19 @@ class Replay:
             self.last_finish = reply
         return reply
 
-    def _target(self, step: Step) -> Queue | Worker | Job[Any]:
+    def _target(self, step: Step) -> Queue | Worker | FlowProducer | Job[Any]:
         """Return the object that a step speaks to: an alias, a queue or worker by name, or those of the first queue."""
         alias: str | None = step.get("on")
         kind, _, name = (alias or step["op"].replace(".", ":", 1)).partition(":")
-        if alias is not None and alias in self.aliases:
+        if alias is not None and ":" not in alias:
             return self._known_job(alias)
-        known: Mapping[str, Queue | Worker] = self.queues if kind == "queue" else self.workers
+        if kind == "flow":
+            return self.producer
+        known: Mapping[str, Queue | Worker] = self.workers if kind == "worker" else self.queues
         return known[name if alias else self.fixture.queues[0]]
 
     def _known_job(self, alias: str) -> Job[Any]:
-        found: Job[Any] | None = self.aliases[alias]
+        found: Job[Any] | None = self.aliases.get(alias)
         if found is None:
             raise OxmqError(f"there is no {alias}: the step that should have found it found nothing")
         return found
@@ -169,6 +194,15 @@ class Replay:
         await job.move_to_failed(Unrecoverable(reason), step["args"][0], stack=f"UnrecoverableError: {reason}")
         return {"id": job.id, "deferredFailure": reason}
 
+    async def wait_for_children(self, step: Step) -> bool:
+        token, *options = step["args"]
+        job = cast("Job[Any]", self._target(step))
+        child = options[0].get("child") if options else None
+        if child is None:
+            return await job.move_to_waiting_children(token)
+        found = await self.queues[child["queue"].rpartition(":")[2]].get_job(child["id"])
+        return await job.move_to_waiting_children(token, child=found)
+
 
 _SPECIAL: Final[dict[str, Callable[[Replay, Step], Awaitable[Any]]]] = {
     "clock.advance": Replay.advance,
@@ -176,6 +210,7 @@ _SPECIAL: Final[dict[str, Callable[[Replay, Step], Awaitable[Any]]]] = {
     "raw": Replay.raw_command,
     "worker.jobFromLast": Replay.job_from_last,
     "worker.fetchAndFailDeferred": Replay.fetch_and_fail_deferred,
+    "job.moveToWaitingChildren": Replay.wait_for_children,
 }
 
 
@@ -235,10 +270,11 @@ def _is_refused_here(step: Step) -> bool:
 
 def _judge_reply(step: Step, reply: Any) -> list[str]:
     operation = OPERATIONS.get(step["op"])
-    if "returns" not in step or step["op"] in OTHER_READS or (operation is not None and not operation.exists):
+    if "returns" not in step or (operation is not None and not operation.exists):
         return []
     ours = operation.ours(reply) if operation else described(reply)
     theirs = operation.theirs(step["returns"]) if operation else step["returns"]
+    ours, theirs = rename_placeholders(number_uuids(ours)), rename_placeholders(theirs)
     if ours == theirs or (step.get("approx") and abs(ours - theirs) <= APPROXIMATE_MS):
         return []
     return [f"expected {theirs!r}, returned {ours!r}"]

@@ -381,3 +381,11 @@ def test_what_cannot_be_read_here_is_refused_before_anything_is_sent(bench: Benc
     taken = foreign(bench, "theirs", {"repeat": repeat}, name="theirs")
     with pytest.raises(ConfigurationError):
         iterations.advance(bench.keys, taken, NOW)
+
+
+def test_the_payload_of_an_older_kind_of_entry_goes_on(bench: Bench) -> None:
+    taken = foreign(bench, "a", {"repeat": {"every": MINUTE}}, name="new")
+    bench.client.hset(bench.of(taken.id), "data", '{"n":1}')
+    following = advance(bench, taken).next_id
+    assert bench.client.hget(bench.of(f"{following}"), "data") == '{"n":1}'
+    assert record_of(bench, "a")["data"] == '{"n":1}'

@@ -98,7 +98,7 @@ def add_flow(flow: Sequence[Drafted[T]]) -> Call[list[str]]:
 
     def decode(reply: Reply) -> list[str]:
         if isinstance(reply[0], int):
-            code, row = reply
+            code, row = int(reply[0]), int(reply[1])
             refused = flow[row - 1]
             raise job_error(
                 code,

@@ -81,8 +81,18 @@ local due, full
 if ARGV[9] == "1" then due, full = choose() end
 if full then emit_capped(base, max_events(base), "duplicated", "jobId", iteration_id(scheduler, full)) end
 if not due then return { said, "" } end
+
+-- BullMQ 5 keeps the payload of its older kind of entries with the jobs alone; from here on the record has it.
+local function payload()
+  if record[3] or record[1] then return record[3] or "{}" end
+  local data = redis.call("HGET", base .. taken, "data") or "{}"
+  if data ~= "{}" then redis.call("HSET", key, "data", data) end
+  return data
+end
+
+local data = payload()
 redis.call("HINCRBY", key, "ic", 1)
 local job = store_iteration(base, now, { scheduler = scheduler, due = due, name = record[2] or scheduler,
-  data = record[3] or "{}", opts_head = ARGV[3], id_head = ARGV[4], priority = tonumber(ARGV[5]),
+  data = data, opts_head = ARGV[3], id_head = ARGV[4], priority = tonumber(ARGV[5]),
   next_up = ARGV[6] == "1", is_pattern = not every, deduplication_id = ARGV[11] ~= "" and ARGV[11] or nil })
 return { said, job.id }

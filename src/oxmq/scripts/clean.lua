@@ -9,7 +9,7 @@
 -- ARGV 7 first       str   "1" on the first call of a clean, which writes its event even when there was nothing to do
 -- RETURNS            list  ids deleted, entries looked at, entries there were, 1 if there may be more, and where to go on: id, at
 -- ERRORS             none
--- EVENTS             cleaned, waiting (of a parent elsewhere)
+-- EVENTS             cleaned
 -- WRITES             the container, events, de, dn, <job> and its parts, the parent's
 -- COST               O(count + log queue) for a sorted set; O(count), and where entries go from the middle of a list, one pass to its nearer end
 -- RETRY              never  with a limit, others would go in place of those that went already

@@ -6,7 +6,7 @@
 -- ERRORS           none
 -- EVENTS           none
 -- WRITES           none
--- COST             O(children + log queue), and at most 50,000 elements of each list are searched, 1,000 for a child
+-- COST             O(children + log queue), and at most 50,000 elements of each list are searched, 500 for a child
 -- RETRY            read
 -- FLAGS            no-writes
 
@@ -16,7 +16,7 @@ local SETS = { "completed", "failed", "delayed", "prioritized", "waiting-childre
 -- A score in `prioritized` is the priority times this, plus a number that keeps the order of arrival.
 local PRIORITY_STEP = 4294967296
 -- How far lists are searched, from each end: for the job, and for each child.
-local FAR, NEAR = 25000, 500
+local FAR, NEAR = 25000, 250
 
 -- Returns how many elements of a list come before the job, counted from the tail, where workers take.
 local function ahead_in(list, id, reach)

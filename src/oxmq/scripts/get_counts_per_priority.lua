@@ -8,16 +8,17 @@
 -- COST                 O(priorities x log prioritized)
 -- RETRY                read
 -- FLAGS                no-writes
---@include ready
 
+-- A score's room for one priority.
+local STEP = 4294967296
 local base, counts = KEYS[1], {}
 for i, word in ipairs(ARGV) do
   local priority = tonumber(word)
   if priority == 0 then
     counts[i] = redis.call("LLEN", base .. "wait") + redis.call("LLEN", base .. "paused")
   else
-    counts[i] = redis.call("ZCOUNT", base .. "prioritized", string.format("%.0f", priority * PRIORITY_STEP),
-      string.format("%.0f", (priority + 1) * PRIORITY_STEP - 1))
+    counts[i] = redis.call("ZCOUNT", base .. "prioritized", string.format("%.0f", priority * STEP),
+      string.format("%.0f", (priority + 1) * STEP - 1))
   end
 end
 return counts

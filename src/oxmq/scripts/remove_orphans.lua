@@ -5,7 +5,7 @@
 -- ARGV 3.. ids    list  of jobs (at most 1,000)
 -- RETURNS         list  for each id looked at, in the order given: 1 if nothing of it is left, 0 if it stays; shorter than what was given when there was no time for all
 -- ERRORS          none
--- EVENTS          waiting (of a parent)
+-- EVENTS          waiting
 -- WRITES          de, dn, <job> and its parts, the parent's
 -- COST            O(ids x log queue), and O(wait + paused + active) for each id that is in no sorted set
 -- RETRY           safe

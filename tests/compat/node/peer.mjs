@@ -14,7 +14,9 @@ import readline from 'node:readline';
 
 const [folder, url] = process.argv.slice(2);
 const require = createRequire(path.join(folder, 'package.json'));
-const { Job, Queue, Worker, QueueEvents, UnrecoverableError } = require('bullmq');
+const {
+  FlowProducer, Job, Queue, Worker, QueueEvents, QueueEventsProducer, UnrecoverableError, WaitingChildrenError,
+} = require('bullmq');
 
 const queues = new Map();
 const workers = new Map();
@@ -74,7 +76,8 @@ const behaviours = {
     await pause(job.data.ms);
     return job.data;
   },
-  fail(job) {
+  async fail(job) {
+    if (job.data.ms) await pause(job.data.ms);
     if (job.attemptsMade < job.data.times) throw new Error(job.data.reason ?? 'told to fail');
     return job.data;
   },
@@ -90,12 +93,23 @@ const behaviours = {
     return job.data;
   },
   hang: () => new Promise(() => {}),
+  async children(job) {
+    return [await job.getChildrenValues(), await job.getIgnoredChildrenFailures()];
+  },
+  async adopt(job, token) {
+    const values = await job.getChildrenValues();
+    if (Object.keys(values).length) return values;
+    const parent = { id: job.id, queue: job.queueQualifiedName };
+    for (const n of job.data.children) await queue(job.data.queue).add('echo', { n }, { parent });
+    if (await job.moveToWaitingChildren(token)) throw new WaitingChildrenError();
+    return job.getChildrenValues(); // they have ended already
+  },
 };
 
-function handle(job) {
+function handle(job, token) {
   const behaviour = behaviours[job.name];
   if (!behaviour) throw new UnrecoverableError(`the peer knows no behaviour ${job.name}`);
-  return behaviour(job);
+  return behaviour(job, token);
 }
 
 // ---- objects of BullMQ, one per name ---------------------------------------------------------------------------
@@ -127,10 +141,30 @@ function watch(worker, source) {
 
 const heard = [
   'added', 'waiting', 'active', 'progress', 'completed', 'failed', 'delayed', 'stalled', 'paused', 'resumed', 'removed',
-  'duplicated', 'retries-exhausted', 'drained',
+  'duplicated', 'deduplicated', 'retries-exhausted', 'drained',
 ];
 
+let flows;
+
+function flowProducer() {
+  flows ??= new FlowProducer({ connection: connection() });
+  return flows;
+}
+
+const describeTree = ({ job, children }) => ({ ...describe(job), children: (children ?? []).map(describeTree) });
+
 // ---- the operations --------------------------------------------------------------------------------------------
+
+// What BullMQ asks its cron library for: the first time after a moment.
+function cronTime([pattern, tz, after]) {
+  const { CronExpressionParser, parseExpression } = require('cron-parser');
+  const parse = CronExpressionParser ? CronExpressionParser.parse.bind(CronExpressionParser) : parseExpression;
+  try {
+    return parse(pattern, { currentDate: new Date(after), tz }).next().getTime();
+  } catch {
+    return null;
+  }
+}
 
 const operations = {
   version: () => require('bullmq/package.json').version,
@@ -152,6 +186,30 @@ const operations = {
   updateProgress: async (args) => (await job(args)).updateProgress(args.progress),
   updateData: async (args) => (await job(args)).updateData(args.data),
   log: async (args) => (await job(args)).log(args.row),
+  cut: async (args) => (await job(args)).removeChildDependency(),
+  addFlow: async ({ flow, options }) => describeTree(await flowProducer().add(flow, options)),
+  async getFlow({ queue: name, id }) {
+    const found = await flowProducer().getFlow({ queueName: name, id });
+    return found && describeTree(found);
+  },
+  getDependencies: async (args) => (await job(args)).getDependencies(),
+  async waitUntilFinished(args) {
+    const events = new QueueEvents(args.queue, { connection: connection() });
+    await events.waitUntilReady();
+    const waited = await job(args);
+    news('peer', 'waits', { jobId: args.id });
+    try {
+      return await waited.waitUntilFinished(events, args.ms);
+    } finally {
+      await events.close();
+    }
+  },
+  getDeduplicationJobId: ({ queue: name, deduplication }) => queue(name).getDeduplicationJobId(deduplication),
+  upsertScheduler: async ({ queue: name, scheduler, repeat, template }) =>
+    (await queue(name).upsertJobScheduler(scheduler, repeat, template))?.id ?? null,
+  getScheduler: async ({ queue: name, scheduler }) => (await queue(name).getJobScheduler(scheduler)) ?? null,
+  removeScheduler: ({ queue: name, scheduler }) => queue(name).removeJobScheduler(scheduler),
+  cronTimes: ({ cases }) => cases.map(cronTime),
 
   async startWorker({ queue: name, opts }) {
     const worker = new Worker(name, handle, { connection: connection(), ...opts });
@@ -189,7 +247,22 @@ const operations = {
 // ---- recording: calls in the form of the golden fixtures, on a clock that stands still -------------------------
 
 const actors = new Map();
+let recorders = [];
 let lastFinish;
+
+const GoingDate = Date;
+
+function stopClock(now) {
+  globalThis.Date = class extends GoingDate {
+    constructor(...given) {
+      super(...(given.length ? given : [now]));
+    }
+
+    static now() {
+      return now;
+    }
+  };
+}
 
 const isUndefined = (value) => value !== null && typeof value === 'object' && value.$undefined === true;
 
@@ -200,9 +273,16 @@ function received(value) {
   return Object.assign(new Kind(value.$error.message), { stack: value.$error.stack });
 }
 
+const isNode = (value) => value?.job instanceof Job;
+
+function toldNode({ job, children }) {
+  return { job: { $job: job.id }, ...(children && { children: children.map(toldNode) }) };
+}
+
 function told(value) {
   if (value === undefined || value === null) return { $undefined: true };
-  if (Array.isArray(value)) return value.map((item) => (item instanceof Job ? { $job: item.id } : item));
+  if (Array.isArray(value)) return value.map((item) => (item instanceof Job || isNode(item) ? told(item) : item));
+  if (isNode(value)) return toldNode(value);
   return value instanceof Job ? { $job: value.id } : value;
 }
 
@@ -216,23 +296,26 @@ async function failDeferred(worker, token) {
 }
 
 const special = {
-  'worker.jobFromLast': () => Job.fromId(actors.get('worker'), lastFinish[1]),
+  'worker.jobFromLast': (worker) => Job.fromId(worker, lastFinish[1]),
   'worker.fetchAndFailDeferred': (worker, token) => failDeferred(worker, token),
   'job.moveToDelayedIn': (active, ms, token) => active.moveToDelayed(Date.now() + ms, token),
 };
 
 Object.assign(operations, {
-  async record({ queue: name, start, queueOptions, workerOptions }) {
-    Date.now = () => start;
+  async record({ queues: names, start, queueOptions, workerOptions }) {
+    stopClock(start);
     actors.clear();
-    actors.set('queue', new Queue(name, { connection: connection(), ...queueOptions }));
-    actors.set('worker', new Worker(name, undefined, { connection: connection(), autorun: false, ...workerOptions }));
-    await Promise.all([...actors.values()].map((actor) => actor.waitUntilReady()));
+    for (const name of names) {
+      actors.set(`queue:${name}`, new Queue(name, { connection: connection(), ...queueOptions }));
+      actors.set(`worker:${name}`, new Worker(name, undefined, { connection: connection(), autorun: false, ...workerOptions }));
+    }
+    actors.set('flow', new FlowProducer({ connection: connection() }));
+    actors.set('eventsProducer', new QueueEventsProducer(names[0], { connection: connection() }));
+    recorders = [...actors.values()];
+    for (const kind of ['queue', 'worker']) actors.set(kind, actors.get(`${kind}:${names[0]}`));
+    await Promise.all(recorders.map((actor) => actor.waitUntilReady?.()));
   },
-  advance({ ms }) {
-    const now = Date.now() + ms;
-    Date.now = () => now;
-  },
+  advance: ({ ms }) => stopClock(Date.now() + ms),
   async step({ step: { op, on, as, args } }) {
     const [kind, method] = op.split('.');
     const actor = actors.get(on ?? kind);
@@ -243,7 +326,7 @@ Object.assign(operations, {
     return told(result);
   },
   async stopRecording() {
-    await Promise.all([actors.get('queue').close(), actors.get('worker').close(true)]);
+    await Promise.all(recorders.map((actor) => actor.close(true)));
   },
 });
 

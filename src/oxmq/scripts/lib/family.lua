@@ -19,9 +19,11 @@ local function take_out(base, id)
   for _, name in ipairs({ "completed", "waiting-children", "delayed", "failed", "prioritized" }) do
     if redis.call("ZREM", base .. name, id) == 1 then return name end
   end
-  redis.call("SREM", base .. "stalled", id)
   for _, name in ipairs({ "wait", "paused", "active" }) do
-    if redis.call("LREM", base .. name, 0, id) > 0 then return name end
+    if redis.call("LREM", base .. name, 0, id) > 0 then
+      redis.call("SREM", base .. "stalled", id)
+      return name
+    end
   end
   return "unknown"
 end
