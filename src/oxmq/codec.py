@@ -196,12 +196,24 @@ def wire_options(options: JobOptions) -> WireOptions:
 def read_options(text: bytes) -> WireOptions:
     """Return the options stored on a job. Jobs of one kind share the text, so that it is read once.
 
-    Options that are not understood at all count as not given: the job still runs.
+    Options that are not understood count as not given: the job still runs.
     """
     try:
         return _options_decoder.decode(text)
     except msgspec.DecodeError:
-        return WireOptions()
+        return _read_each(decode_json_or(text, None))
+
+
+def _read_each(stored: object) -> WireOptions:
+    """Return the options of which something is not understood, without that."""
+    read = WireOptions()
+    if isinstance(stored, dict):
+        members = cast("dict[str, object]", stored)
+        for field in msgspec.structs.fields(WireOptions):
+            with contextlib.suppress(KeyError, msgspec.ValidationError):
+                one = {field.encode_name: members[field.encode_name]}
+                setattr(read, field.name, getattr(msgspec.convert(one, WireOptions), field.name))
+    return read
 
 
 def user_options(wire: WireOptions) -> JobOptions:

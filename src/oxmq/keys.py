@@ -6,6 +6,7 @@ All keys of a queue begin with ``<prefix>:<queue>:``, its *base*. In a Redis Clu
 
 from __future__ import annotations
 
+import base64
 import re
 
 from oxmq.errors import ConfigurationError
@@ -16,6 +17,12 @@ _QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _INTEGER = re.compile(r"0|-?[1-9]\d*")
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f{}]")
 _MAX_ID_LENGTH = 200
+#: What stands in the place of an id in the queue's own keys: a job of such an id would overwrite them.
+_OWN_KEYS = {
+    "wait", "paused", "active", "delayed", "prioritized", "waiting-children", "completed", "failed", "events", "meta",
+    "id", "pc", "marker", "limiter", "stalled", "stalled-check", "repeat", "delay", "priority",
+    "metrics:completed:data", "metrics:failed:data",
+}  # fmt: skip
 #: What stands for "needs no lock" where a token is expected.
 _NO_LOCK = "0"
 
@@ -36,6 +43,11 @@ class QueueKeys:
         self.prefix = prefix
         self.qualified_name = f"{prefix}:{name}"
         self.base = f"{prefix}:{name}:"
+
+    @property
+    def client_name(self) -> str:
+        """Return the name under which the server lists a worker's connection: by it BullMQ's tools find workers."""
+        return f"{self.prefix}:{base64.b64encode(self.name.encode()).decode()}"
 
     def job(self, job_id: str) -> str:
         """Return the key of a job's hash; its lock, logs and the like are this and a suffix."""
@@ -70,12 +82,15 @@ def check_job_id(value: object, field: str = "job_id") -> str:
     """Return the custom job id `value`, or raise `ConfigurationError` saying which rule it breaks.
 
     BullMQ's rules: no whole number (those are the counter's), no ``:`` unless it has exactly three parts, not ``0``
-    and not beginning with ``0:`` (once a marker). And ours: no white space, control characters or braces.
+    and not beginning with ``0:`` (once a marker). And ours: no name of the queue's own keys, no white space, control
+    characters or braces.
     """
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{field} must be a non-empty string, not {value!r}")
     if _INTEGER.fullmatch(value):
         raise ConfigurationError(f"{field} must not be a whole number, not {value!r}")
+    if value in _OWN_KEYS:
+        raise ConfigurationError(f"{field} must not be the name of one of the queue's own keys, not {value!r}")
     if value.startswith("0:") or (":" in value and value.count(":") != 2):
         raise ConfigurationError(f"{field} must not contain ':', not {value!r}")
     if _UNPRINTABLE.search(value) or len(value) > _MAX_ID_LENGTH:

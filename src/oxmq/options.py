@@ -211,7 +211,11 @@ class JobOptions(Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
         """Return these options laid over `defaults`: what is given here wins."""
         if defaults is NO_OPTIONS:
             return self
-        return JobOptions(**{**defaults.given(), **self.given()})
+        # Of the failure policies at most one holds, so that one that is given here takes the place of any other.
+        under = defaults.given()
+        if any(getattr(self, policy) is True for policy in FAILURE_POLICIES):
+            under = {name: value for name, value in under.items() if name not in FAILURE_POLICIES}
+        return JobOptions(**{**under, **self.given()})
 
     def given(self) -> dict[str, Any]:
         """Return the options that were given, by name."""
@@ -265,6 +269,9 @@ def acceptable_options(**stored: object) -> JobOptions:
             if value is not UNSET:
                 _CHECKS[field](value, field)
                 given[field] = value
+    # Where several are stored, the first decides what becomes of the parent.
+    for policy in [policy for policy in FAILURE_POLICIES if given.get(policy) is True][1:]:
+        del given[policy]
     return JobOptions(**given)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Unp
 import msgspec
 from msgspec import Struct, structs
 
+from oxmq.codec import write_foreign
 from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.executors.processes import ChildTask, Reference
 from oxmq.keys import check_job_name, check_queue_name
@@ -75,7 +76,10 @@ class TaskCall(Struct, frozen=True):
         return own | self.options.given()
 
     def _arguments_id(self) -> str:
-        arguments = msgspec.json.encode(self.data, order="deterministic")
+        # Arguments that are not given count as their defaults.
+        arguments = msgspec.json.encode(
+            self.task.signature.from_data(self.data), enc_hook=write_foreign, order="deterministic"
+        )
         return f"{self.task.name}:{hashlib.blake2b(arguments, digest_size=16).hexdigest()}"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -11,6 +10,7 @@ from oxmq.doctor.finding import Finding, Level
 from oxmq.invariants import OWN_KEYS, Dump, Fields, Items, Scores, Text, Value, Violation, violations
 from oxmq.keys import QueueKeys
 from oxmq.ops import server
+from oxmq.ops.workers import is_worker_of
 from oxmq.transport.runner import AsyncRunner
 
 #: How many keys one step of a scan looks at: about a millisecond of the server's time.
@@ -169,8 +169,7 @@ def _check_workers(subject: str, dump: Dump, keys: QueueKeys, client_names: list
     waiting = sum(_size(dump.get(keys.of(place))) for place in ("wait", "prioritized", "delayed", "active"))
     if client_names is None or not waiting:
         return
-    name = f"{keys.prefix}:{base64.b64encode(keys.name.encode()).decode()}"
-    if not any(client == name or client.startswith(f"{name}:w:") for client in client_names):
+    if not any(is_worker_of(keys, client) for client in client_names):
         why = "nothing runs them until a worker of this queue starts"
         yield Finding(Level.WARNING, subject, f"{waiting} unfinished jobs and no worker is connected", why)
 

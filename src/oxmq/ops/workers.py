@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -39,7 +38,7 @@ class WorkerInfo(ClientInfo, frozen=True):
 
 def get_workers(keys: QueueKeys) -> Call[list[WorkerInfo]]:
     """Find the queue's workers, in whatever process and of whatever library. Some servers forbid this."""
-    name = _client_name(keys)
+    name = keys.client_name
 
     def decode(reply: bytes) -> list[WorkerInfo]:
         found: list[WorkerInfo] = []
@@ -54,22 +53,18 @@ def get_workers(keys: QueueKeys) -> Call[list[WorkerInfo]]:
 
 def is_worker_of(keys: QueueKeys, client_name: str) -> bool:
     """Tell whether a connection of that name is a worker's of the queue."""
-    name = _client_name(keys)
+    name = keys.client_name
     return client_name == name or client_name.startswith(f"{name}:w:")
 
 
 def get_queue_events(keys: QueueKeys) -> Call[list[ClientInfo]]:
     """Find those who read the queue's events."""
-    name = f"{_client_name(keys)}:qe"
+    name = f"{keys.client_name}:qe"
 
     def decode(reply: bytes) -> list[ClientInfo]:
         return [ClientInfo(*_facts(raw)) for raw in _clients(reply) if raw.get("name") == name]
 
     return command("CLIENT", "LIST", decode=decode)
-
-
-def _client_name(keys: QueueKeys) -> str:
-    return f"{keys.prefix}:{base64.b64encode(keys.name.encode()).decode()}"
 
 
 def _clients(reply: bytes) -> list[dict[str, str]]:

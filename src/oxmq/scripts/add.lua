@@ -1,11 +1,11 @@
 --- add: store jobs and put each where its options say
 -- KEYS 1 base      str   "prefix:queue:", with which every key of the queue begins
--- ARGV 1.. jobs    rows  id (empty: the counter gives it), name, data, opts, timestamp, delay, priority, next_up ("1": runs next), relations (JSON: parentKey, parent, de; empty for none)
+-- ARGV 1.. jobs    rows  id (empty: the counter gives it), name, data, opts, timestamp, delay, priority, next_up ("1": runs next), relations (JSON: parentKey, parent, children, de; empty for none)
 -- RETURNS          list  for each job, in the order given: its id; of a job that exists already, too; the id of the job that stands in for a deduplicated one; or a code
 -- ERRORS -5        the parent does not exist
 -- ERRORS -7        the job exists and belongs to another living parent
--- EVENTS           added, waiting, delayed, duplicated, deduplicated, removed
--- WRITES           meta, id, wait, delayed, prioritized, pc, marker, events, de, dn, <job>, the parent's :dependencies and :processed, and where it waits
+-- EVENTS           added, waiting, delayed, waiting-children, duplicated, deduplicated, removed
+-- WRITES           meta, id, wait, delayed, prioritized, pc, waiting-children, marker, events, de, dn, <job>, the parent's :dependencies and :processed, and where it waits
 -- COST             O(jobs); log(queue) for a delayed or prioritized one; O(active) for a deduplicated one with keepLastIfActive
 -- RETRY            safe  where the client makes the ids: repeating it adds nothing twice
 --@include events

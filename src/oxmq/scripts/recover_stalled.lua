@@ -27,8 +27,12 @@ end
 local function recover(id)
   local job_key = base .. id
   local times = redis.call("HINCRBY", job_key, "stc", 1)
-  if times > tonumber(ARGV[2]) and not is_scheduled(redis.call("HGET", job_key, "rjk")) then
-    redis.call("HSET", job_key, "defa", "job stalled more than allowable limit")
+  if times > tonumber(ARGV[2]) then
+    local job = redis.call("HMGET", job_key, "rjk", "cancelledOn")
+    -- A cancelled job is to be failed already, for the reason that was given.
+    if not is_scheduled(job[1]) and not job[2] then
+      redis.call("HSET", job_key, "defa", "job stalled more than allowable limit")
+    end
   end
   redis.call("RPUSH", base .. "wait", id)
   emit(base, "waiting", "jobId", id, "prev", "active")

@@ -95,7 +95,7 @@ class QueueAdministration(QueueHandle):
         Args:
             grace: how old jobs must be; 0 for all.
             limit: how many to delete at most; 0 for any number.
-            state: a `JobState`.
+            state: a `JobState`; BullMQ's ``wait`` and ``paused`` are understood as well.
 
         Returns:
             The ids of the jobs deleted. After a connection was lost in between, some may be missing.
@@ -119,7 +119,7 @@ class QueueAdministration(QueueHandle):
 
         Args:
             force: also when jobs are running; their workers find them gone.
-            count: how many jobs one call to Redis may delete; more than 250 are not.
+            count: how many jobs one call to Redis deletes at most; never more than 250.
 
         Raises:
             QueueStateError: jobs are running, or somebody has resumed the queue meanwhile.
@@ -160,7 +160,7 @@ class QueueAdministration(QueueHandle):
         They go to the jobs that wait, whatever their priority.
 
         Args:
-            count: how many jobs one call to Redis may move; more than 250 are not.
+            count: how many jobs one call to Redis moves at most; never more than 250.
             timestamp: only those that ended no later than then; now when not given.
         """
         if state not in (JobState.FAILED, JobState.COMPLETED):

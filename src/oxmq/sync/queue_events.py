@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import deque
 from typing import Final, Self
 
@@ -54,10 +53,9 @@ class QueueEvents(Closing):
         self, name: str, connection: object = None, *, prefix: str = DEFAULT_PREFIX, last_event_id: str = "$"
     ) -> None:
         keys = QueueKeys(name, prefix)
-        encoded_name = base64.b64encode(name.encode()).decode()
         self._stream = keys.of("events")
         self._position = Position(last_event_id)
-        self._connection = BlockingConnection(Endpoint(connection), f"{prefix}:{encoded_name}:qe")
+        self._connection = BlockingConnection(Endpoint(connection), f"{keys.client_name}:qe")
         self._listeners = Listeners()
         self._pending: deque[Event] = deque()
         self._closed = False

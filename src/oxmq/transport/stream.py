@@ -59,7 +59,7 @@ class BlockingConnection:
             raise UnavailableError(f"{words[0]!s}: {error or 'no answer in time'}") from error
         except BaseException:
             # Cancelled while waiting: the answer would be taken for the next question's.
-            await self._drop()
+            await self._drop(nowait=False)
             raise
 
     async def open(self) -> None:
@@ -75,19 +75,20 @@ class BlockingConnection:
             await self._drop()
             raise UnavailableError(f"cannot connect to {self._endpoint.address}: {error or 'no answer'}") from error
         except BaseException:
-            await self._drop()
+            await self._drop(nowait=False)
             raise
 
     async def close(self) -> None:
         """Drop the connection for good."""
         self._closed = True
-        await self._drop()
+        await self._drop(nowait=False)
 
-    async def _drop(self) -> None:
+    async def _drop(self, *, nowait: bool = True) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(RedisError, OSError):
-                await connection.disconnect(nowait=True)
+                # Of TLS the other side takes part in the end; a loop that ends sooner leaves the socket open.
+                await connection.disconnect(nowait=nowait)
 
     async def _connect(self) -> AsyncWire:
         if self._endpoint.needs_preparing:

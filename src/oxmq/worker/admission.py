@@ -20,6 +20,10 @@ _WHY_SKIPPED = {
 }
 
 
+class NotAdmitted(Unrecoverable):
+    """Say that a job is failed without having been run: no code of the handler's had a part in it."""
+
+
 class Admission:
     """Admit jobs to being run.
 
@@ -44,15 +48,15 @@ class Admission:
         """Tell whether the job is to be run; False completes it without.
 
         Raises:
-            Unrecoverable: it is to be failed instead.
+            NotAdmitted: it is to be failed instead.
             Delay: the next iteration could not be made; the job is to come again.
         """
         skipped = await self._advance(record) if record.scheduler_id is not None else None
         if record.deferred_failure is not None:
-            raise Unrecoverable(record.deferred_failure)
+            raise NotAdmitted(record.deferred_failure)
         most = self._context.rules.max_started
         if most is not None and record.attempts_started > most:
-            raise Unrecoverable("job started more than allowable limit")
+            raise NotAdmitted("job started more than allowable limit")
         self._check_expiry(record)
         if skipped is not None:
             await self._note(record, _WHY_SKIPPED[skipped])
@@ -76,7 +80,7 @@ class Admission:
             return
         due = record.timestamp + int(options.delay or 0) if record.due_on is None else record.due_on
         if self._context.clock.now_ms() > due + options.expires:
-            raise Unrecoverable(f"job expired: it was not started within {float(options.expires) / 1000:g} s")
+            raise NotAdmitted(f"job expired: it was not started within {float(options.expires) / 1000:g} s")
 
     async def _note(self, record: JobRecord, why: str) -> None:
         # Without the note the job is skipped all the same.

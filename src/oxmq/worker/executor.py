@@ -26,7 +26,7 @@ from oxmq.ops import outcomes, queues
 from oxmq.ops.lifecycle import Outcome
 from oxmq.records import JobRecord
 from oxmq.running import running_job
-from oxmq.worker.admission import Admission
+from oxmq.worker.admission import Admission, NotAdmitted
 from oxmq.worker.events import Listeners, logger
 from oxmq.worker.lock_renewer import LockRenewer
 from oxmq.worker.run import Run, Stop
@@ -182,7 +182,8 @@ class Executor:
         if isinstance(error, RateLimited):
             await self._hold_queue(error.seconds)
             return outcomes.released(record, token)
-        return outcomes.failed(record, token, error, self._context.rules)
+        stack = str(error) if isinstance(error, NotAdmitted) else None
+        return outcomes.failed(record, token, error, self._context.rules, stack=stack)
 
     async def _hold_queue(self, seconds: float) -> None:
         try:

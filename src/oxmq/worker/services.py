@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import itertools
 import time
 import uuid
@@ -54,7 +53,7 @@ class Services:
         self._exchange = Exchange(
             runner, keys, clock, context.terms, options.concurrency, _token_maker(), self._executor
         )
-        name = f"{keys.prefix}:{base64.b64encode(keys.name.encode()).decode()}"
+        name = keys.client_name
         marker = BlockingConnection(runner.endpoint, f"{name}:w:{options.name}" if options.name else name)
         self._fetcher = Fetcher(self._exchange, marker, keys.of("marker"), clock, options.drain_delay_ms / 1000)
         self._stalled = StalledChecker(
