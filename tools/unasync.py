@@ -29,6 +29,7 @@ TWINS = (
     "queue_getters.py",
     "queue_handle.py",
     "queue_schedulers.py",
+    "removal.py",
 )
 HEADER = "# Written by tools/unasync.py from oxmq/client/{name}; change that file, not this one.\n"
 

@@ -254,13 +254,13 @@ async def test_each_side_cuts_and_removes_the_others_family(
 
 
 async def test_node_waits_for_our_jobs_to_finish(node: NodePeer, queue: Queue, server: RedisServer) -> None:
+    await node.request("startEvents", queue=queue.name)
     good, bad, gone = [await queue.add(name, {"reason": "why not"}) for name in ("echo", "unrecoverable", "echo")]
+    await node.wait_for("waiting", source=f"events:{queue.name}", job_id=gone.id)
     waits = [
         asyncio.create_task(node.request("waitUntilFinished", queue=queue.name, id=job.id, ms=10_000))
         for job in (good, bad, gone)
     ]
-    for job in (good, bad, gone):
-        await node.wait_for("waits", source="peer", job_id=job.id)
     assert await gone.cancel("not wanted")
     async with worked("ours", node, queue, server):
         assert await waits[0] == {"reason": "why not"}

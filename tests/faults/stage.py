@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self, cast
@@ -66,10 +67,10 @@ class Stage:
         """Return the workers that run."""
         return [worker for worker in self._workers if worker.exit_code is None]
 
-    def start_workers(self, count: int = 1, url: str = "", **options: Any) -> list[Process]:
-        """Start workers and wait until they are ready; `options` are `oxmq.Worker`'s."""
+    def start_workers(self, count: int = 1, url: str = "", queue: str = "", **options: Any) -> list[Process]:
+        """Start workers and wait until they are ready; `options` are `oxmq.Worker`'s. The queue is the stage's."""
         text = json.dumps({**TIMES, "concurrency": 5, "max_stalled_count": self._max_stalled, **options})
-        started = [self._start("worker_process", url or self.url, text) for _ in range(count)]
+        started = [self._start("worker_process", url or self.url, text, queue) for _ in range(count)]
         self._workers += started
         self._until_ready(started)
         return started
@@ -91,6 +92,13 @@ class Stage:
     def add(self, key: str, *, attempts: int = 1, deed: str = "sleep", **data: Any) -> str:
         """Add one job from here, straight to the server; its key is its id."""
         return self.add_task("work", key, attempts=attempts, deed=deed, **data)
+
+    def note_adds(self, keys: Iterable[str]) -> None:
+        """Write down that jobs of these keys were added."""
+        history = Writer(self._history)
+        for key in keys:
+            history.write("add", "invoke", key=key)
+            history.write("add", "ok", key=key)
 
     def add_task(self, name: str, key: str, *, attempts: int = 1, **data: Any) -> str:
         """Add one job of the given name from here, straight to the server; its key is its id."""
@@ -190,8 +198,8 @@ class Stage:
             process.assert_careful()
         return verdict
 
-    def _start(self, module: str, url: str, text: str) -> Process:
-        return self._processes.start(f"tests.faults.{module}", url, self.queue, str(self._history), text)
+    def _start(self, module: str, url: str, text: str, queue: str = "") -> Process:
+        return self._processes.start(f"tests.faults.{module}", url, queue or self.queue, str(self._history), text)
 
     def _until_ready(self, processes: list[Process]) -> None:
         wanted = {process.pid for process in processes}

@@ -10,142 +10,23 @@ import asyncio
 import contextlib
 import uuid
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
 
 import pytest
 
-from oxmq import Job, JobFailedError, OutcomeUnknownError, Queue, RateLimit, UnavailableError, Worker
+from oxmq import Job, OutcomeUnknownError, Queue, UnavailableError, Worker
 from oxmq.errors import LockLostError
 from tests.faults.keyspace import Keyspace, broken_rules
+from tests.faults.operations import OPERATIONS, TOKEN, Case, Operation, effect_of, prepared
 from tests.faults.stage import FLAVOUR
 from tests.support.proxy import FaultProxy
 from tests.support.servers import RedisServer
 from tests.support.waiting import eventually
 
-TOKEN = "token of the test"
 #: How many of a worker's commands are tried; a cycle has fewer than this.
 CYCLE = 26
 FAULTS = ("reset_before", "swallow_reply")
-
-
-@dataclass(frozen=True)
-class Case:
-    """Hold what an operation is done to: a queue at `url` through the faulty network, and a job in it."""
-
-    url: str
-    queue: Queue
-    job: Job[Any]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """Hold a public operation.
-
-    Attributes:
-        begin: how its job is prepared.
-        act: does it.
-        effect: what must differ once it was done; None for one that only reads.
-        repeats: whether a lost answer is made good without the caller's knowledge.
-    """
-
-    name: str
-    act: Callable[[Case], Awaitable[object]]
-    effect: Callable[[Any, str, str], object] | None = None
-    begin: Literal["waiting", "delayed", "failed", "active"] = "waiting"
-    repeats: bool = True
-    ids: Literal["uuid", "counter"] = "uuid"
-
-
-def state(client: Any, base: str, job_id: str) -> object:
-    return Keyspace(client, "", base.split(":")[1]).state_of(job_id)
-
-
-def field(name: str) -> Callable[[Any, str, str], object]:
-    return lambda client, base, job_id: client.hget(base + job_id, name)
-
-
-def meta(name: str) -> Callable[[Any, str, str], object]:
-    return lambda client, base, _id: client.hget(base + "meta", name)
-
-
-def waiting(client: Any, base: str, _id: str) -> object:
-    return client.llen(base + "wait")
-
-
-def logs(client: Any, base: str, job_id: str) -> object:
-    return client.llen(f"{base}{job_id}:logs")
-
-
-async def take(case: Case) -> object:
-    async with Worker(case.queue.name, str, connection=case.url) as worker:
-        return await worker.get_next_job(TOKEN)
-
-
-async def extend(case: Case) -> None:
-    await case.job.extend_lock(TOKEN, 600)
-
-
-async def wait_for_result(case: Case) -> None:
-    with contextlib.suppress(JobFailedError):
-        await case.job.result(5)
-
-
-OPERATIONS = (
-    Operation("add", lambda case: case.queue.add("new"), waiting),
-    Operation("add with a counted id", lambda case: case.queue.add("new"), waiting, repeats=False, ids="counter"),
-    Operation("add_bulk", lambda case: case.queue.add_bulk([("new", {}), ("new", {})]), waiting),
-    Operation("get_job", lambda case: case.queue.get_job(case.job.id)),
-    Operation("get_job_state", lambda case: case.queue.get_job_state(case.job.id)),
-    Operation("get_job_counts", lambda case: case.queue.get_job_counts()),
-    Operation("get_jobs", lambda case: case.queue.get_jobs()),
-    Operation("get_job_logs", lambda case: case.queue.get_job_logs(case.job.id)),
-    Operation("pause", lambda case: case.queue.pause(), meta("paused")),
-    Operation("resume", lambda case: case.queue.resume()),
-    Operation("is_paused", lambda case: case.queue.is_paused()),
-    Operation("remove", lambda case: case.queue.remove(case.job.id), state),
-    Operation("set_global_concurrency", lambda case: case.queue.set_global_concurrency(3), meta("concurrency")),
-    Operation("get_global_concurrency", lambda case: case.queue.get_global_concurrency()),
-    Operation(
-        "set_global_rate_limit",
-        lambda case: case.queue.set_global_rate_limit(RateLimit(max=5, duration=1)),
-        meta("max"),
-    ),
-    Operation(
-        "rate_limit", lambda case: case.queue.rate_limit(60), lambda client, base, _: client.get(base + "limiter")
-    ),
-    Operation("refresh", lambda case: case.job.refresh()),
-    Operation("get_state", lambda case: case.job.get_state()),
-    Operation("update_data", lambda case: case.job.update_data({"new": 1}), field("data")),
-    Operation("update_progress", lambda case: case.job.update_progress(50), field("progress")),
-    Operation("log", lambda case: case.job.log("a line"), logs, repeats=False),
-    Operation("get_logs", lambda case: case.job.get_logs()),
-    Operation("clear_logs", lambda case: case.job.clear_logs()),
-    Operation("promote", lambda case: case.job.promote(), state, begin="delayed", repeats=False),
-    Operation("retry", lambda case: case.job.retry(), state, begin="failed", repeats=False),
-    Operation("job.remove", lambda case: case.job.remove(), state),
-    Operation(
-        "extend_lock", extend, lambda client, base, id_: client.pttl(f"{base}{id_}:lock") > 60_000, begin="active"
-    ),
-    Operation(
-        "move_to_completed", lambda case: case.job.move_to_completed(1, TOKEN), state, begin="active", repeats=False
-    ),
-    Operation(
-        "move_to_failed", lambda case: case.job.move_to_failed("no", TOKEN), state, begin="active", repeats=False
-    ),
-    Operation("move_to_wait", lambda case: case.job.move_to_wait(TOKEN), state, begin="active", repeats=False),
-    Operation(
-        "move_to_delayed",
-        lambda case: case.job.move_to_delayed(datetime.now(UTC) + timedelta(hours=1), TOKEN),
-        state,
-        begin="active",
-        repeats=False,
-    ),
-    Operation("get_next_job", take, state, repeats=False),
-    Operation("result", wait_for_result, begin="failed"),
-)
 
 
 EACH_OPERATION = [pytest.param(operation, id=operation.name) for operation in OPERATIONS]
@@ -163,25 +44,6 @@ async def proxy(server: RedisServer) -> AsyncIterator[FaultProxy]:
     """Put a faulty network in front of it, in this event loop."""
     async with FaultProxy(server.url) as running:
         yield running
-
-
-@contextlib.asynccontextmanager
-async def prepared(url: str, operation: Operation) -> AsyncGenerator[Case]:
-    """Give a new queue with a job in the state that the operation begins with."""
-    async with Queue(f"points-{uuid.uuid4().hex[:8]}", connection=url, ids=operation.ids) as queue:
-        job = await queue.add("old", {"key": "old"}, delay=3600 if operation.begin == "delayed" else 0)
-        case = Case(url, queue, job)
-        if operation.begin in ("active", "failed"):
-            await take(case)
-        if operation.begin == "failed":
-            await job.move_to_failed("no", TOKEN)
-        # The operation begins without a connection.
-        await queue.close()
-        yield case
-
-
-def effect_of(operation: Operation, client: Any, case: Case) -> object:
-    return operation.effect(client, f"bull:{case.queue.name}:", case.job.id) if operation.effect else None
 
 
 def any_command(_words: Sequence[bytes]) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 
 import oxmq.sync
-from oxmq import Delay, Oxmq, RateLimited, Unrecoverable, current_job
+from oxmq import Delay, Oxmq, RateLimited, Unrecoverable, WaitForChildren, current_job
 
 #: Set by the tests, together with ``OXMQ_URL``; children inherit both.
 app = Oxmq(prefix=os.environ.get("OXMQ_TEST_PREFIX", "bull"))
@@ -86,6 +86,16 @@ def fail(how: str) -> Any:
         "surrogate": ValueError("\ud800"),
     }
     raise errors[how]
+
+
+@app.task(queue="child", run="process")
+def gather(numbers: list[int]) -> list[Any]:
+    job = oxmq.sync.current_job()
+    if values := job.get_children_values():
+        return sorted(values.values())
+    for number in numbers:
+        coroutine_in_child.options(parent=job).enqueue_sync(number)
+    raise WaitForChildren
 
 
 @app.task(queue="child", run="process")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from oxmq import Job, Oxmq, Queue, QueueEvents, Worker
+from oxmq import FlowProducer, Job, Oxmq, Queue, QueueEvents, Worker
 from oxmq.app_worker import AppWorker
 from tests.support.waiting import eventually
 
@@ -31,6 +31,10 @@ class Bed:
     def queue(self, name: str = QUEUE, **options: Any) -> Queue:
         """Return a queue."""
         return self._keep(Queue(name, self.url, prefix=self.prefix, **options))
+
+    def producer(self, **options: Any) -> FlowProducer:
+        """Return a producer of flows."""
+        return self._keep(FlowProducer(self.url, prefix=self.prefix, **options))
 
     def worker(self, process: Callable[..., Any], name: str = QUEUE, **options: Any) -> Worker:
         """Return a worker that does not work yet."""

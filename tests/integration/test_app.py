@@ -172,6 +172,14 @@ async def test_a_child_steers_its_job_at_no_cost(tasks: Any, how: str) -> None:
 
 
 @pytest.mark.usefixtures("worker")
+async def test_a_child_process_adds_jobs_and_waits_for_them(tasks: Any) -> None:
+    job = await tasks.gather.enqueue([1, 2, 3])
+    assert await job.result(timeout=20) == [2, 3, 4]
+    await job.refresh()
+    assert (job.attempts_made, job.attempts_started) == (1, 2)
+
+
+@pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize(("how", "reason"), [("exit", "3"), ("surrogate", "ud800")])
 async def test_odd_endings_in_a_child(tasks: Any, how: str, reason: str) -> None:
     job = await tasks.fail.enqueue(how)

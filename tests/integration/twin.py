@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 import oxmq
 import oxmq.sync
+from oxmq.sync.flow_producer import FlowNode as SyncNode
 
 
 class Twin:
@@ -22,6 +23,9 @@ class Twin:
 
     def queue(self, name: str = "q", **options: Any) -> Any:
         return self._made(self._module.Queue(name, self.url, prefix=self.prefix, **options))
+
+    def producer(self, **options: Any) -> Any:
+        return self._made(self._module.FlowProducer(self.url, prefix=self.prefix, **options))
 
     def events(self, name: str = "q", last_event_id: str = "0") -> Any:
         return self._made(self._module.QueueEvents(name, self.url, prefix=self.prefix, last_event_id=last_event_id))
@@ -59,9 +63,11 @@ class Awaited:
 
 
 def wrapped(value: Any) -> Any:
-    """Return jobs, alone or in a list, in a form whose methods are awaited."""
+    """Return jobs, alone, in a list or in a flow, in a form whose methods are awaited."""
     if isinstance(value, oxmq.sync.Job):
         return Awaited(value)
+    if isinstance(value, SyncNode):
+        return oxmq.FlowNode(wrapped(value.job), wrapped(value.children))
     if is_list(value):
         return [wrapped(item) for item in value]
     return value

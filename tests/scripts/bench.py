@@ -6,11 +6,17 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
+from msgspec import structs
+
+from oxmq.clock import ManualClock
 from oxmq.keys import QueueKeys
-from oxmq.ops import jobs, lifecycle
+from oxmq.ops import flows, jobs, lifecycle
 from oxmq.ops.call import Call
+from oxmq.ops.drafts import JobDrafter
+from oxmq.ops.flows import FlowJob
 from oxmq.ops.jobs import NewJob
 from oxmq.ops.lifecycle import Finished, Outcome, TakeTerms
+from oxmq.options import Parent
 from oxmq.records import Taken
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.sync_runner import SyncRunner
@@ -29,6 +35,7 @@ PRIORITY = 2**32
 CONTAINERS = ("wait", "paused", "active", "delayed", "prioritized", "waiting-children", "completed", "failed")
 
 Keyspace = dict[str, object]
+Options = dict[str, Any]
 
 
 class Bench:
@@ -57,6 +64,16 @@ class Bench:
         """Add jobs with these ids and fields of `NewJob`."""
         made: dict[str, Any] = {"name": "job", "data": b"{}", "opts": b"{}", "timestamp": NOW} | fields
         self.run(jobs.add_bulk(self.keys, [NewJob(job_id, **made) for job_id in ids]))
+
+    def add_drafted(self, *drafted: NewJob) -> list[str | int]:
+        """Add jobs and return for each its id, or the code with which it was refused."""
+        call: Call[Any] = jobs.add_bulk(self.keys, drafted)
+        answers: list[bytes | int] = self.run(structs.replace(call, decode=list))
+        return [answer if isinstance(answer, int) else answer.decode() for answer in answers]
+
+    def add_tree(self, root: FlowJob, now: int = NOW) -> list[str]:
+        """Add a flow and return the ids of its jobs, each parent before its children."""
+        return self.run(flows.add_flow(draft_tree(root, now)))
 
     def take(self, count: int = 1, token: str = "t", now: int = NOW, terms: TakeTerms | None = None) -> Taken:
         """Take jobs."""
@@ -89,6 +106,10 @@ class Bench:
     def fail(self, job_id: str, token: str = "t", reason: str = "no", **fields: Any) -> Outcome:
         """Return the outcome of a failure."""
         return Outcome(job_id, token, "failed", reason, b'["trace"]', **fields)
+
+    def outcome(self, job_id: str, kind: str, token: str = "t", **fields: Any) -> Outcome:
+        """Return an outcome that ends no job."""
+        return Outcome(job_id, token, kind, **fields)
 
     def of(self, part: str) -> str:
         """Return one of the queue's keys."""
@@ -141,6 +162,33 @@ class Bench:
                 return self.client.zrange(key, 0, -1, withscores=True)
             case _:
                 return self.client.xrange(key)
+
+
+def flags(*names: str) -> Options:
+    """Return keyword arguments that are all True; an empty name stands for none."""
+    return {name: True for name in names if name}
+
+
+def draft(job_id: str = "", now: int = NOW, **options: Any) -> NewJob:
+    """Return a job as the client makes it of its options; without an id, one that the counter numbers."""
+    given = {"job_id": job_id, **options} if job_id else options
+    return JobDrafter(ManualClock(now), None, "counter").draft("job", {}, given)
+
+
+def tree(job_id: str, *children: FlowJob, queue: str = "q", **options: Any) -> FlowJob:
+    """Describe a job of a flow."""
+    return FlowJob("job", queue, options={"job_id": job_id, **options}, children=children)
+
+
+def draft_tree(root: FlowJob, now: int = NOW) -> list[flows.Drafted[FlowJob]]:
+    """Return the jobs of a flow as the client makes them."""
+    drafter = JobDrafter(ManualClock(now), None, "uuid")
+
+    def draft_node(node: FlowJob, parent: Parent | None, has_children: bool) -> tuple[QueueKeys, NewJob]:
+        drafted = drafter.draft(node.name, {}, node.options, parent=parent, has_children=has_children)
+        return QueueKeys(node.queue_name), drafted
+
+    return flows.draft_flow(root, flows.children_of, draft_node)
 
 
 def spell(fields: dict[str, str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.scripts.bench import Bench
+from tests.scripts.relations import BASES
 from tests.support.servers import Flavour, RedisServer, available_flavours
 
 
@@ -26,3 +27,10 @@ def bench(script_server: RedisServer) -> Iterator[Bench]:
     strangers = [key for key in made.client.keys("*") if not key.startswith("bull:")]
     made.close()
     assert not strangers, f"keys that belong to no queue: {strangers}"
+
+
+@pytest.fixture(params=BASES)
+def base(request: pytest.FixtureRequest) -> str:
+    """Return the base of the parent's queue: the children's own, and another."""
+    text: str = request.param
+    return text

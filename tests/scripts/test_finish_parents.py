@@ -5,26 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.scripts.bench import NOW, PRIORITY, STEP, Bench, Keyspace, adopt, make_flow
-
-LATER = NOW + 100
-RELEASED = "waiting jobId=p prev=waiting-children"
-
-
-@pytest.fixture(params=["bull:q:", "bull:other:"])
-def base(request: pytest.FixtureRequest) -> str:
-    """Return the base of the parent's queue: the children's own, and another."""
-    text: str = request.param
-    return text
+from tests.scripts.relations import LATER, RELEASED, line
 
 
 def run_children(bench: Bench, *children: str) -> None:
     """Take the children, in order, forgetting the events."""
     assert bench.taken_ids(len(children)) == list(children)
     bench.forget_events()
-
-
-def line(bench: Bench, base: str, name: str = "wait") -> list[str]:
-    return list(reversed(bench.client.lrange(base + name, 0, -1)))
 
 
 def test_the_last_child_to_complete_releases_the_parent(bench: Bench, base: str) -> None:

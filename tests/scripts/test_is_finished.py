@@ -11,7 +11,14 @@ def test_how_a_job_ended(bench: Bench) -> None:
     bench.finish(bench.complete("a", value=b'{"x":1}'), bench.fail("b", reason="no"))
     assert bench.run(jobs.is_finished(bench.keys, "a")) == jobs.Ended(value=b'{"x":1}')
     assert bench.run(jobs.is_finished(bench.keys, "b")) == jobs.Ended(reason="no")
-    assert bench.run(jobs.is_finished(bench.keys, "c")) is None
+
+
+def test_of_one_that_has_not_ended_the_newest_event_is_told(bench: Bench) -> None:
+    bench.add("a")
+    newest = bench.client.xinfo_stream("bull:q:events")["last-generated-id"]
+    assert bench.run(jobs.is_finished(bench.keys, "a")) == newest
+    bench.forget_events()
+    assert bench.run(jobs.is_finished(bench.keys, "a")) == "0-0"
 
 
 def test_an_ending_without_a_word_is_one_all_the_same(bench: Bench) -> None:

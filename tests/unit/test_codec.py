@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 from pydantic import BaseModel
 
 from oxmq.codec import (
@@ -32,7 +33,7 @@ from oxmq.codec import (
     wire_options,
 )
 from oxmq.errors import ConfigurationError
-from oxmq.options import Backoff, JobOptions, Keep, exponential, fixed
+from oxmq.options import Backoff, Deduplication, JobOptions, Keep, Parent, Telemetry, exponential, fixed
 
 
 class Point(msgspec.Struct):
@@ -183,6 +184,26 @@ SPELLINGS: list[tuple[JobOptions, dict[str, Any]]] = [
         {"kl": 10, "stackTraceLimit": 2, "sizeLimit": 99},
     ),
     (JobOptions(timeout=30), {"timeout": 30000}),
+    (JobOptions(expires="1m"), {"expires": 60000}),
+    (JobOptions(deduplication="d"), {"de": {"id": "d"}}),
+    (JobOptions(deduplication=Deduplication("d")), {"de": {"id": "d"}}),
+    (
+        JobOptions(deduplication=Deduplication("d", ttl=1.5, extend=True, replace=True)),
+        {"de": {"id": "d", "ttl": 1500, "extend": True, "replace": True}},
+    ),
+    (
+        JobOptions(deduplication=Deduplication("d", keep_last_if_active=True, reschedule=True)),
+        {"de": {"id": "d", "keepLastIfActive": True, "reschedule": True}},
+    ),
+    (JobOptions(parent=Parent("1", "bull:q")), {"parent": {"id": "1", "queue": "bull:q"}}),
+    (JobOptions(fail_parent_on_failure=True), {"fpof": True}),
+    (JobOptions(continue_parent_on_failure=True), {"cpof": True}),
+    (JobOptions(ignore_dependency_on_failure=True), {"idof": True}),
+    (JobOptions(remove_dependency_on_failure=True), {"rdof": True}),
+    (JobOptions(fail_parent_on_failure=False), {}),
+    (JobOptions(telemetry=Telemetry("00-abc", omit_context=True)), {"tm": "00-abc", "omc": True}),
+    (JobOptions(telemetry=Telemetry("00-abc")), {"tm": "00-abc"}),
+    (JobOptions(telemetry=Telemetry()), {}),
 ]
 
 
@@ -200,7 +221,7 @@ def test_options_mean_the_same_when_read_back(options: JobOptions) -> None:
 def test_options_of_another_library_are_read() -> None:
     text = (
         b'{"attempts":3,"backoff":1000,"removeOnFail":{"age":1.5e+3},"kl":5.0,"delay":1500.7,"tm":"x",'
-        b'"de":{"id":"a"},"repeat":{"every":5},"fpof":true,"lifo":false}'
+        b'"de":{"id":"a","ttl":1500.0,"extend":false},"repeat":{"every":5},"fpof":true,"lifo":false}'
     )
     read = user_options(read_options(text))
     assert read.attempts == 3
@@ -209,6 +230,41 @@ def test_options_of_another_library_are_read() -> None:
     assert read.keep_logs == 5
     assert read.delay == pytest.approx(1.5007)
     assert read.lifo is False
+    assert read.deduplication == Deduplication("a", ttl=1.5)
+    assert read.fail_parent_on_failure is True
+    assert read.telemetry == Telemetry("x")
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        b'"de":null', b'"de":{"id":5}', b'"de":{"id":"a","ttl":"5"}', b'"parent":{"id":5,"queue":"bull:q"}',
+        b'"parent":{"id":"5"}', b'"tm":{"a":1}', b'"fpof":null', b'"lifo":1', b'"delay":"soon"', b'"keepLogs":{}',
+    ],
+)  # fmt: skip
+def test_one_option_that_is_not_understood_costs_no_other(member: bytes) -> None:
+    read = user_options(read_options(b'{"attempts":3,%b,"kl":5,"backoff":{"type":"fixed","delay":10}}' % member))
+    assert read == JobOptions(attempts=3, keep_logs=5, backoff=Backoff("fixed", 10))
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (b'{"de":{"id":""}}', UNSET),
+        (b'{"de":{}}', UNSET),
+        (b'{"de":{"id":"a\\nb"}}', UNSET),
+        (b'{"de":{"id":"a","ttl":0}}', Deduplication("a")),
+        (b'{"de":{"id":"a","ttl":-5,"replace":true}}', Deduplication("a", replace=True)),
+        (b'{"de":{"id":"a","unknown":1}}', Deduplication("a")),
+    ],
+)
+def test_deduplications_of_another_library_are_read(stored: bytes, expected: object) -> None:
+    assert user_options(read_options(stored)).deduplication == expected
+
+
+@pytest.mark.parametrize("stored", [b'{"parent":{"id":"","queue":"bull:q"}}', b'{"parent":{"id":"1","queue":"q"}}'])
+def test_a_parent_that_breaks_our_rules_is_left_out(stored: bytes) -> None:
+    assert user_options(read_options(stored)).parent is UNSET
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"null", b"{", b'{"attempts":"three"}'])

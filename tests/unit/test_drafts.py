@@ -13,7 +13,7 @@ from msgspec import UNSET
 from oxmq.clock import ManualClock
 from oxmq.errors import ConfigurationError
 from oxmq.ops.drafts import JobDrafter
-from oxmq.options import JobOptions
+from oxmq.options import FAILURE_POLICIES, Deduplication, JobOptions, Parent, Telemetry, job_options
 
 NOW_MS = 1_700_000_000_000
 
@@ -100,3 +100,105 @@ def test_many_different_options_are_drafted_right() -> None:
     drafts = drafter()
     for number in range(1, 600):
         assert json.loads(drafts.draft("a", 1, {"priority": number}).opts)["priority"] == number
+
+
+# ---- relations -----------------------------------------------------------------------------------------------------
+
+PARENT = Parent("p", "bull:reports")
+RECORD = {"id": "p", "queueKey": "bull:reports"}
+#: How the wire spells each policy.
+FLAGS: dict[str, str] = dict(zip(FAILURE_POLICIES, ("fpof", "cpof", "idof", "rdof"), strict=True))
+
+
+def relations(**given: Any) -> dict[str, Any]:
+    """Return what the script is told of a job's relations; the record of its parent decoded."""
+    told: dict[str, Any] = json.loads(drafter().draft("a", 1, given).relations)
+    if "parent" in told:
+        told["parent"] = json.loads(told["parent"])
+    return told
+
+
+def test_a_job_that_stands_alone_has_no_relations() -> None:
+    for options in ({}, {"priority": 3, "fail_parent_on_failure": True, "telemetry": Telemetry("x")}):
+        job = drafter().draft("a", 1, options)
+        assert (job.relations, job.parent_key, job.deduplication_id) == (b"", None, None)
+
+
+def test_a_child_that_names_no_policy_fails_its_parent() -> None:
+    job = drafter().draft("a", 1, {"parent": PARENT})
+    assert relations(parent=PARENT) == {"parentKey": "bull:reports:p", "parent": {**RECORD, "fpof": True}}
+    assert json.loads(job.opts) == {"attempts": 0, "parent": {"id": "p", "queue": "bull:reports"}, "fpof": True}
+    assert (job.parent_key, job.record("7").parent_key) == ("bull:reports:p", "bull:reports:p")
+
+
+def test_a_child_may_have_none() -> None:
+    assert relations(parent=PARENT, fail_parent_on_failure=False)["parent"] == RECORD
+    assert "fpof" not in json.loads(drafter().draft("a", 1, {"parent": PARENT, "fail_parent_on_failure": False}).opts)
+
+
+@pytest.mark.parametrize("policy", FAILURE_POLICIES)
+def test_a_childs_policy_is_in_its_record_and_its_options(policy: str) -> None:
+    assert relations(parent=PARENT, **{policy: True})["parent"] == {**RECORD, FLAGS[policy]: True}
+    options = json.loads(drafter().draft("a", 1, {"parent": PARENT, policy: True}).opts)
+    assert [flag for flag in FLAGS.values() if flag in options] == [FLAGS[policy]]
+
+
+@pytest.mark.parametrize("policy", FAILURE_POLICIES)
+def test_a_queues_default_policy_is_a_childs_own(policy: str) -> None:
+    drafts = drafter(job_options({policy: True}))
+    record = json.loads(json.loads(drafts.draft("a", 1, {"parent": PARENT}).relations)["parent"])
+    assert record == {**RECORD, FLAGS[policy]: True}
+
+
+def test_a_job_can_be_named_as_the_parent() -> None:
+    class Named:
+        reference = PARENT
+
+    assert relations(parent=Named())["parentKey"] == "bull:reports:p"
+
+
+def test_a_flow_names_the_parent_of_its_children() -> None:
+    job = drafter(JobOptions(parent=Parent("x", "bull:q"))).draft("a", 1, {}, parent=PARENT)
+    assert job.parent_key == "bull:reports:p"
+    assert json.loads(job.opts)["parent"] == {"id": "p", "queue": "bull:reports"}
+
+
+def test_a_parent_says_that_its_children_come_with_it() -> None:
+    job = drafter().draft("a", 1, {}, has_children=True)
+    assert (json.loads(job.relations), job.opts) == ({"children": True}, b'{"attempts":0}')
+    job = drafter().draft("a", 1, {}, parent=PARENT, has_children=True)
+    assert json.loads(job.relations)["children"] is True
+    assert job.parent_key == "bull:reports:p"
+
+
+@pytest.mark.parametrize("deduplication", ["d", Deduplication("d")])
+def test_a_deduplication_is_told_as_the_options_spell_it(deduplication: str | Deduplication) -> None:
+    job = drafter().draft("a", 1, {"deduplication": deduplication})
+    assert json.loads(job.relations) == {"de": {"id": "d"}}
+    assert json.loads(job.opts)["de"] == {"id": "d"}
+    assert (job.deduplication_id, job.record("7").deduplication_id) == ("d", "d")
+
+
+def test_a_deduplications_times_are_in_milliseconds() -> None:
+    told = relations(deduplication=Deduplication("d", ttl="1m", extend=True, keep_last_if_active=True))
+    assert told == {"de": {"id": "d", "ttl": 60_000, "extend": True, "keepLastIfActive": True}}
+
+
+@pytest.mark.parametrize(
+    ("given", "drafted", "message"),
+    [
+        ({"parent": PARENT, "deduplication": "d"}, {}, "deduplication and parent cannot be used together"),
+        ({"deduplication": "d"}, {"parent": PARENT}, "deduplication and parent cannot be used together"),
+        ({"deduplication": "d"}, {"has_children": True}, "deduplication cannot be used for a job with children"),
+        (
+            {"parent": Parent("x", "bull:q")},
+            {"parent": PARENT},
+            "parent cannot be given for a child of the flow: the flow says whose it is",
+        ),
+    ],
+)
+def test_relations_that_exclude_each_other_are_refused(
+    given: dict[str, Any], drafted: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{message}$"):
+        drafter().draft("a", 1, given, **drafted)

@@ -74,22 +74,78 @@ def test_a_scripts_file_has_its_name(script: Script) -> None:
     assert len(SCRIPTS) == len(list(FOLDER.glob("*.lua")))
 
 
-def library_closure(name: str) -> str:
-    """Return the source of a script together with everything that it includes."""
-    pending, texts = [FOLDER / f"{name}.lua"], dict[Path, str]()
+FUNCTION = re.compile(r"^(?:local function (\w+)|(\w+) = function)\(.*?^end", re.MULTILINE | re.DOTALL)
+#: Where a code is given back: by a `return`, alone or as the first of a list, or by an entry of the reply's list.
+GIVEN_BACK = re.compile(r"(?:\breturn\b|\w\] =)(.*)")
+CODE = re.compile(r"(?:^|\{|\breturn\b|\band\b|\bor\b)\s*(-\d+)\b")
+EVENT = re.compile(r'(?:\bemit\(\w+, |\bemit_capped\(\w+, \w+(?:\[\w+\]|\(\w+\))?, |"event", )"([a-z-]+)"')
+
+
+def code_of(file: Path) -> str:
+    """Return a script's text without its comments."""
+    return re.sub(r"--[^\n]*", "", file.read_text())
+
+
+def functions_of(text: str) -> dict[str, str]:
+    """Return the functions that a text defines at its outermost level."""
+    return {match[1] or match[2]: match[0] for match in FUNCTION.finditer(text)}
+
+
+def library_of(script: Script) -> dict[str, str]:
+    """Return the functions of everything that a script includes, but those that it defines anew."""
+    pending, seen = [FOLDER / f"{script.name}.lua"], set[Path]()
     while pending:
         file = pending.pop()
-        if file not in texts:
-            texts[file] = file.read_text()
-            pending += [FOLDER / "lib" / f"{piece}.lua" for piece in re.findall(r"--@include (\w+)", texts[file])]
-    return "\n".join(texts.values())
+        if file not in seen:
+            seen.add(file)
+            pending += [FOLDER / "lib" / f"{piece}.lua" for piece in re.findall(r"--@include (\w+)", file.read_text())]
+    own = functions_of(code_of(FOLDER / f"{script.name}.lua"))
+    shared = (functions_of(code_of(file)) for file in seen if file.parent.name == "lib")
+    return {name: body for functions in shared for name, body in functions.items() if name not in own}
+
+
+def used(text: str, library: dict[str, str], pattern: str) -> list[str]:
+    """Return `text`, and whatever functions of the library it reaches where `pattern`, of a name, says."""
+    texts, pending, seen = [text], [text], set[str]()
+    while pending:
+        for name in re.findall(pattern, pending.pop()):
+            if name in library and name not in seen:
+                seen.add(name)
+                texts.append(library[name])
+                pending.append(library[name])
+    return texts
+
+
+def codes_in(text: str) -> set[int]:
+    return {int(code) for line in text.splitlines() for tail in GIVEN_BACK.findall(line) for code in CODE.findall(tail)}
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("if gone then return -1 end", {-1}),
+        ("if gone then return -1 else return -12 end", {-1, -12}),
+        ("return { -5, row }", {-5}),
+        ("ids[row] = -5", {-5}),
+        ("ids[row + 1] = lost and -7 or -5", {-5, -7}),
+        ("codes[row] = refusal(run) or -3", {-3}),
+        ("local due = emptied and next_due(base) or -1", set[int]()),
+        ('local all = redis.call("LRANGE", key, 0, -1)', set[int]()),
+        ('return redis.call("ZRANGE", key, 0, -1)', set[int]()),
+        ('if redis.call("PTTL", key) == -1 then return 0 end', set[int]()),
+        ('return redis.call("PTTL", key) == -1 and found', set[int]()),
+        ('return limited, "-1", {}', set[int]()),
+    ],
+)
+def test_a_code_is_told_from_other_numbers(text: str, codes: set[int]) -> None:
+    assert codes_in(text) == codes
 
 
 @every_script
 def test_every_negative_code_that_a_script_returns_is_in_its_head(script: Script) -> None:
-    source = re.sub(r"--[^\n]*", "", (FOLDER / f"{script.name}.lua").read_text())
-    returned = {int(code) for code in re.findall(r"return (-\d+)", source)}
-    assert returned == set(script.header.errors)
+    own = code_of(FOLDER / f"{script.name}.lua")
+    handed_on = used(own, library_of(script), r"\breturn (\w+)\(")
+    assert set[int]().union(*map(codes_in, handed_on)) == set(script.header.errors)
 
 
 @every_script
@@ -101,16 +157,12 @@ def test_every_code_stands_for_an_error(script: Script) -> None:
 
 @every_script
 def test_every_event_of_the_head_is_written_and_no_other(script: Script) -> None:
-    listed = re.split(r",\s*", script.header.entries["EVENTS"][0])
-    text = re.sub(r"--[^\n]*", "", library_closure(script.name))
-    call = r'(?:emit\(base, |emit_capped\(base, max(?:_events\(base\))?, |"event", )"([a-z-]+)"'
-    written: set[str] = set(re.findall(call, text))
+    listed = re.sub(r"\s*\([^)]*\)", "", script.header.entries["EVENTS"][0])
+    text = "\n".join(used(code_of(FOLDER / f"{script.name}.lua"), library_of(script), r"\w+"))
+    written: set[str] = set(EVENT.findall(text))
     if 'run.outcome, "jobId"' in text:
         written |= {"completed", "failed"}
-    if listed == ["none"]:
-        assert not set(re.findall(call, (FOLDER / f"{script.name}.lua").read_text()))
-    else:
-        assert set(listed) <= written
+    assert sorted(re.split(r",\s*", listed)) == (sorted(written) or ["none"])
 
 
 @every_script

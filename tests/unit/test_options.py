@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -12,13 +13,17 @@ from msgspec import UNSET
 
 from oxmq.errors import ConfigurationError
 from oxmq.options import (
+    FAILURE_POLICIES,
     MAX_PRIORITY,
     NO_OPTIONS,
     Backoff,
+    Deduplication,
     JobOptionArgs,
     JobOptions,
     Keep,
+    Parent,
     RateLimit,
+    Telemetry,
     acceptable_options,
     exponential,
     fixed,
@@ -33,6 +38,7 @@ BAD: list[tuple[str, list[Any], str]] = [
     ("job_id", [5, "", None], "must be a non-empty string"),
     ("job_id", ["17", "-5", "0"], "must not be a whole number"),
     ("job_id", ["a:b", "0:a:b", "a:b:c:d"], "must not contain ':'"),
+    ("job_id", ["wait", "meta", "metrics:failed:data"], "must not be the name of one of the queue's own keys"),
     ("job_id", ["a b", "a{b", "x" * 201], "without white space"),
     ("delay", [-1, "soon", None, True, float("nan")], DURATION),
     ("priority", [-1, 1.5, "1", True, MAX_PRIORITY + 1, None], rf"{WHOLE}{MAX_PRIORITY}, not "),
@@ -47,6 +53,24 @@ BAD: list[tuple[str, list[Any], str]] = [
     ("stack_trace_limit", [-1, 0.5, None], WHOLE),
     ("size_limit", [-1, "1k", None], WHOLE),
     ("timestamp", [datetime(2026, 1, 1), 1_700_000_000, "now", None], "must be a datetime with a time zone"),
+    ("deduplication", ["", 5, None, "a\nb", "x" * 1025], "must be a printable text of 1 to 1024 characters"),
+    ("parent", ["bull:q:1", None, ("1", "bull:q")], "must be a Job or a Parent"),
+    ("parent", [Parent("", "bull:q")], "id must be a non-empty string"),
+    ("parent", [Parent(cast("Any", 5), "bull:q")], "id must be a non-empty string"),
+    (
+        "parent",
+        [Parent("1", "q"), Parent("1", ""), Parent("1", cast("Any", 5))],
+        "queue must be a name with its prefix",
+    ),
+    ("fail_parent_on_failure", [1, "yes", None], "must be True or False"),
+    ("continue_parent_on_failure", [0, "no", None], "must be True or False"),
+    ("ignore_dependency_on_failure", [1, "yes", None], "must be True or False"),
+    ("remove_dependency_on_failure", [1, "yes", None], "must be True or False"),
+    ("expires", [0, "0s", timedelta(0)], "must be longer than 0"),
+    ("expires", [-1, "never", None], DURATION),
+    ("telemetry", ["00-abc", None, {}], "must be a Telemetry"),
+    ("telemetry", [Telemetry(cast("Any", 5))], "metadata must be a string"),
+    ("telemetry", [Telemetry(None, cast("Any", 1))], "omit_context must be True or False"),
 ]
 
 
@@ -84,6 +108,10 @@ def test_a_bad_jitter_in_a_backoff_built_by_hand_is_refused() -> None:
         {"remove_on_complete": Keep(count=5, age="1h", limit=10)},
         {"keep_logs": 0, "stack_trace_limit": 0, "size_limit": 0},
         {"timestamp": NOON},
+        {"deduplication": "user:1"},
+        {"deduplication": Deduplication("user:1", ttl="1h", extend=True)},
+        {"parent": Parent("1", "bull:q"), "fail_parent_on_failure": False},
+        {"expires": "1h", "telemetry": Telemetry("00-abc")},
     ],
 )
 def test_good_values_are_kept_as_given(given_options: dict[str, Any]) -> None:
@@ -123,6 +151,52 @@ def test_what_is_given_lies_over_the_defaults() -> None:
     defaults = JobOptions(attempts=3, backoff=2, lifo=True, remove_on_complete=True)
     merged = JobOptions(attempts=1, lifo=False, remove_on_complete=None).over(defaults)
     assert merged == JobOptions(attempts=1, backoff=2, lifo=False, remove_on_complete=None)
+
+
+@pytest.mark.parametrize("other", FAILURE_POLICIES)
+@pytest.mark.parametrize("policy", FAILURE_POLICIES)
+def test_a_failure_policy_takes_the_place_of_any_other(policy: str, other: str) -> None:
+    merged = job_options({policy: True, "attempts": 1}).over(job_options({other: True, "attempts": 2, "lifo": True}))
+    assert merged.given() == {policy: True, "attempts": 1, "lifo": True}
+
+
+def test_a_failure_policy_that_is_not_wanted_leaves_another() -> None:
+    defaults = JobOptions(continue_parent_on_failure=True)
+    assert JobOptions(attempts=1).over(defaults).continue_parent_on_failure is True
+    merged = JobOptions(fail_parent_on_failure=False).over(defaults)
+    assert merged.given() == {"fail_parent_on_failure": False, "continue_parent_on_failure": True}
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(FAILURE_POLICIES, 2)))
+def test_only_one_failure_policy_can_be_given(first: str, second: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^only one of {first}, {second} can be True$"):
+        job_options({first: True, second: True})
+    assert job_options({first: True, second: False}).given() == {first: True, second: False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"id": ""}, "deduplication id must be a printable text"),
+        ({"id": 5}, "deduplication id must be a printable text"),
+        ({"ttl": 0}, "deduplication ttl must be longer than 0"),
+        ({"ttl": -1}, "deduplication ttl must be between"),
+        ({"ttl": "soon"}, "deduplication ttl must be a text such as"),
+        ({"extend": 1}, "deduplication extend must be True or False"),
+        ({"replace": "yes"}, "deduplication replace must be True or False"),
+        ({"keep_last_if_active": None}, "deduplication keep_last_if_active must be True or False"),
+        ({"reschedule": 0}, "deduplication reschedule must be True or False"),
+    ],
+)
+def test_a_deduplication_refuses_by_name(fields: dict[str, Any], message: str) -> None:
+    given: dict[str, Any] = {"id": "d"} | fields
+    with pytest.raises(ConfigurationError, match=f"^{message}"):
+        Deduplication(**given)
+
+
+def test_a_parent_names_itself() -> None:
+    parent = Parent("1", "bull:q")
+    assert parent.reference is parent
 
 
 names = st.sampled_from(["attempts", "priority", "keep_logs", "size_limit"])
@@ -172,6 +246,13 @@ def test_keep_refuses_by_name(field: str, value: Any) -> None:
 def test_rate_limit_refuses_by_name(kwargs: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         RateLimit(**kwargs)
+
+
+def test_of_several_failure_policies_that_are_stored_the_first_counts() -> None:
+    stored = dict.fromkeys(reversed(FAILURE_POLICIES), True)
+    assert acceptable_options(**stored) == JobOptions(fail_parent_on_failure=True)
+    stored["fail_parent_on_failure"] = False
+    assert acceptable_options(**stored).continue_parent_on_failure is True
 
 
 def test_what_another_library_stored_is_taken_where_it_is_acceptable() -> None:

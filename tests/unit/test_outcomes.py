@@ -17,8 +17,11 @@ from oxmq.records import JobRecord
 PLAIN = FinishRules()
 
 
-def record(attempts_made: int = 0, stacktrace: bytes | None = None, **opts: Any) -> JobRecord:
-    return JobRecord("7", "job", opts=json.dumps(opts).encode(), attempts_made=attempts_made, stacktrace=stacktrace)
+def record(attempts_made: int = 0, stacktrace: bytes | None = None, started: int = 1, **opts: Any) -> JobRecord:
+    text = json.dumps(opts).encode()
+    return JobRecord(
+        "7", "job", opts=text, attempts_made=attempts_made, attempts_started=started, stacktrace=stacktrace
+    )
 
 
 ERROR = ValueError("no")
@@ -171,6 +174,21 @@ def test_a_completion_carries_its_value() -> None:
     assert (outcome.kind, outcome.value, outcome.stacktrace) == ("completed", b'{"a":1}', b"")
 
 
-def test_giving_up_and_putting_off_cost_nothing() -> None:
+def test_giving_up_putting_off_and_giving_way_cost_nothing() -> None:
     assert (outcomes.released(record(), "t").kind, outcomes.postponed(record(), "t", 5).kind) == ("release", "postpone")
     assert outcomes.postponed(record(), "t", 5).delay_ms == 5
+    parked = outcomes.parked(record(), "t")
+    assert (parked.job_id, parked.token, parked.kind, parked.stacktrace) == ("7", "t", "park", b"")
+
+
+@pytest.mark.parametrize(("started", "kind"), [(1, "retry"), (2, "retry"), (3, "failed"), (9, "failed")])
+def test_a_job_that_was_started_too_often_fails(started: int, kind: str) -> None:
+    rules = FinishRules(max_started=3)
+    assert outcomes.failed(record(attempts=20, started=started), "t", ERROR, rules).kind == kind
+    assert outcomes.failed(record(attempts=20, started=started), "t", ERROR, PLAIN).kind == "retry"
+
+
+@pytest.mark.parametrize(("option", "kept"), [(option, kept[0]) for option, _, kept in KEPT if option is not None])
+def test_a_job_that_nobody_runs_says_itself_how_many_are_kept(option: Any, kept: int) -> None:
+    assert outcomes.kept_when_failed(record(removeOnFail=option)) == kept
+    assert outcomes.kept_when_failed(record(removeOnComplete=option)) == -1

@@ -11,6 +11,7 @@ from oxmq.client.context import QueueContext
 from oxmq.client.explanations import explain
 from oxmq.client.iterations import advance_by_hand
 from oxmq.client.job_family import JobFamily
+from oxmq.client.removal import remove
 from oxmq.codec import (
     check_text,
     decode_json_or,
@@ -215,12 +216,13 @@ class Job(JobFamily, Generic[R]):
     async def remove(self, *, remove_children: bool = True) -> None:
         """Remove the job, and its children unless told otherwise.
 
+        More than 250 go in several steps; when a worker runs a child that is met on the way, some are gone by then.
+
         Raises:
             JobLockedError: a worker runs the job, or one of its children.
             SchedulerJobError: it is the next iteration of a job scheduler.
         """
-        removed = await self._context.runner.run(jobs.remove(self._context.keys, self.id, children=remove_children))
-        if not removed:
+        if not await remove(self._context, self.id, children=remove_children):
             message = f"Job {self.id} could not be removed because it is locked by another worker"
             raise JobLockedError(message, job_id=self.id, queue=self.queue_name, operation="remove")
 

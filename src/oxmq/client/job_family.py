@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from oxmq.client.job_view import JobView
+from oxmq.client.removal import remove_unprocessed_children
 from oxmq.codec import decode_json_or
 from oxmq.ops import families
 from oxmq.records import ChildKind, Dependencies
@@ -82,4 +83,4 @@ class JobFamily(JobView):
 
     async def remove_unprocessed_children(self) -> None:
         """Remove the children that have not begun, and theirs. Raises `JobNotFoundError` when the job is gone."""
-        await self._context.runner.run(families.remove_unprocessed(self._context.keys, self.id))
+        await remove_unprocessed_children(self._context, self.id)

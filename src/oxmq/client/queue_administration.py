@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from oxmq.client.queue_handle import QueueHandle
+from oxmq.client.removal import remove
 from oxmq.codec import check_text, encode_json, instant_ms
 from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError
@@ -74,7 +75,7 @@ class QueueAdministration(QueueHandle):
 
     async def remove(self, job_id: str, remove_children: bool = True) -> int:
         """Remove a job, and its children with it; return 0 when a worker runs one of them, else 1, also for none."""
-        return await self._context.runner.run(jobs.remove(self._context.keys, job_id, children=remove_children))
+        return int(await remove(self._context, job_id, children=remove_children))
 
     async def drain(self, delayed: bool = False) -> None:
         """Delete the jobs that have not begun: waiting, prioritized and, if asked, delayed.
@@ -290,8 +291,8 @@ def _moment_ms(value: datetime, field: str) -> int:
 
 def _check_event(name: str, fields: Mapping[str, str | int]) -> None:
     check_text(name, "name")
-    if not name:
-        raise ConfigurationError("name must not be empty")
+    if not name or name.startswith("oxmq:"):
+        raise ConfigurationError(f"name must not be empty, nor begin with 'oxmq:', which readers are told by, not {name!r}")
     for field, value in fields.items():
         if not isinstance(field, str) or field == "event":  # pyright: ignore[reportUnnecessaryIsInstance] - callers need not be typed
             raise ConfigurationError(f'fields must have names that are strings other than "event", not {field!r}')

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oxmq.errors import ConfigurationError, job_error
 from oxmq.keys import QueueKeys
-from oxmq.ops.call import Call, Reply, command, ignore, number, run_script, text, texts
+from oxmq.ops.call import Call, Reply, command, number, run_script, text, texts
 from oxmq.records import ChildKind
 
 #: Where a parent keeps its children of each kind, and how such a key is read a part at a time.
@@ -69,15 +69,15 @@ def remove_dependency(keys: QueueKeys, job_id: str, parent_key: str) -> Call[boo
     return run_script("remove_dependency", keys.base, job_id, parent_key, decode=decode)
 
 
-def remove_unprocessed(keys: QueueKeys, job_id: str) -> Call[None]:
-    """Remove the children that have not begun."""
+def remove_unprocessed(keys: QueueKeys, job_id: str, cursor: int) -> Call[int]:
+    """Remove some of the children that have not begun; the result is where to go on, 0 when all is done."""
 
-    def decode(reply: Reply) -> None:
-        if reply < 0:
+    def decode(reply: Reply) -> int:
+        if isinstance(reply, int):
             raise job_error(reply, job_id=job_id, queue=keys.name, operation="remove_unprocessed_children")
-        ignore(reply)
+        return int(reply)
 
-    return run_script("remove_children", keys.base, job_id, decode=decode)
+    return run_script("remove_children", keys.base, job_id, cursor, decode=decode)
 
 
 def move_to_waiting_children(keys: QueueKeys, job_id: str, token: str, now_ms: int, child_key: str) -> Call[bool]:

@@ -17,7 +17,7 @@ from oxmq.options import JobOptions, Parent
 T = TypeVar("T")
 
 #: How many jobs one flow may have: it is added in one step, which no other client's command can come between.
-MAX_FLOW_JOBS = 10_000
+MAX_FLOW_JOBS = 5_000
 
 
 class FlowJob(Struct, frozen=True):

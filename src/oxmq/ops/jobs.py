@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
 from typing import TypeVar
 
 from msgspec import Struct
@@ -148,9 +149,17 @@ def retry(
     return _on_job("retry", keys, job_id, state, *flags, state=state)
 
 
-def remove(keys: QueueKeys, job_id: str, *, children: bool = True) -> Call[int]:
-    """Remove a job and its children; the result is 0 when a worker holds the lock of one, else 1."""
-    decode = _checked(keys, job_id, "remove", number)
+class Removal(IntEnum):
+    """Say how far a removal has come: a worker holds a lock; all is done; another call must go on."""
+
+    LOCKED = 0
+    DONE = 1
+    MORE = 2
+
+
+def remove(keys: QueueKeys, job_id: str, *, children: bool = True) -> Call[Removal]:
+    """Remove a job and its children, so many of them as one call may."""
+    decode = _checked(keys, job_id, "remove", Removal)
     return run_script("remove", keys.base, job_id, _flag(children), decode=decode)
 
 

@@ -32,7 +32,7 @@ if job[2] and redis.call("ZSCORE", base .. "repeat", job[2]) then
   if id == "repeat:" .. job[2] .. ":" .. string.format("%.0f", next_ms) then return -8 end
 end
 
-local previous = take_out(base, id)
+local previous = take_out(base, id, true)
 if previous == "unknown" then return -3 end
 local max = max_events(base)
 redis.call("XTRIM", base .. "events", "MAXLEN", "~", max)

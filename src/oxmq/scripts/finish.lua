@@ -62,7 +62,7 @@ local locks = rows > 0 and redis.call("MGET", unpack(lock_keys)) or {}
 local have_children = #child_keys > 0 and redis.call("EXISTS", unpack(child_keys)) > 0
 
 local freed_locks, freed_ids, erased, made_ready = {}, {}, {}, false
-local finished = { completed = {}, failed = {} }
+local completed = {}
 local sweeps = {}
 
 -- Where a batch ends a good part of what is active, the list is read and written once, not searched for each id.
@@ -118,12 +118,13 @@ end
 
 local function store(run, made)
   local job_key = base .. run.id
-  local set = finished[run.outcome]
-  set[#set + 1] = now
-  set[#set + 1] = run.id
   if run.outcome == "completed" then
+    completed[#completed + 1] = now
+    completed[#completed + 1] = run.id
     redis.call("HSET", job_key, "atm", made, "returnvalue", run.value, "finishedOn", now)
   else
+    -- At once: a child that fails in the same batch must find its parent failed.
+    redis.call("ZADD", base .. "failed", now, run.id)
     redis.call("HSET", job_key, "atm", made, "failedReason", run.value, "stacktrace", run.stacktrace, "finishedOn", now)
     redis.call("HDEL", job_key, "defa", "cancelledOn")
   end
@@ -230,8 +231,7 @@ end
 -- All that can go in one call for the whole batch; before the next jobs are taken, which may be the same ones.
 delete_all(freed_locks)
 call_with_all("SREM", base .. "stalled", freed_ids)
-call_with_all("ZADD", base .. "completed", finished.completed)
-call_with_all("ZADD", base .. "failed", finished.failed)
+call_with_all("ZADD", base .. "completed", completed)
 erase(base, erased)
 for _, run in pairs(sweeps) do
   sweep(base .. run.outcome, base, now_ms, run.keep_count, run.keep_age, run.keep_limit)

@@ -9,6 +9,7 @@ from oxmq.codec import decode_json_or
 from oxmq.ops import families
 from oxmq.records import ChildKind, Dependencies
 from oxmq.sync.job_view import JobView
+from oxmq.sync.removal import remove_unprocessed_children
 
 
 class JobFamily(JobView):
@@ -81,4 +82,4 @@ class JobFamily(JobView):
 
     def remove_unprocessed_children(self) -> None:
         """Remove the children that have not begun, and theirs. Raises `JobNotFoundError` when the job is gone."""
-        self._context.runner.run(families.remove_unprocessed(self._context.keys, self.id))
+        remove_unprocessed_children(self._context, self.id)

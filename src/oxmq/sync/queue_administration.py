@@ -14,6 +14,7 @@ from oxmq.ops.administration import Place
 from oxmq.options import RateLimit, check_whole
 from oxmq.states import CONTAINERS, JobState, cleanable_containers
 from oxmq.sync.queue_handle import QueueHandle
+from oxmq.sync.removal import remove
 
 #: How many keys one step of a scan looks at, at most.
 _SCAN_AT_ONCE = 10_000
@@ -75,7 +76,7 @@ class QueueAdministration(QueueHandle):
 
     def remove(self, job_id: str, remove_children: bool = True) -> int:
         """Remove a job, and its children with it; return 0 when a worker runs one of them, else 1, also for none."""
-        return self._context.runner.run(jobs.remove(self._context.keys, job_id, children=remove_children))
+        return int(remove(self._context, job_id, children=remove_children))
 
     def drain(self, delayed: bool = False) -> None:
         """Delete the jobs that have not begun: waiting, prioritized and, if asked, delayed.

@@ -193,17 +193,8 @@ const operations = {
     return found && describeTree(found);
   },
   getDependencies: async (args) => (await job(args)).getDependencies(),
-  async waitUntilFinished(args) {
-    const events = new QueueEvents(args.queue, { connection: connection() });
-    await events.waitUntilReady();
-    const waited = await job(args);
-    news('peer', 'waits', { jobId: args.id });
-    try {
-      return await waited.waitUntilFinished(events, args.ms);
-    } finally {
-      await events.close();
-    }
-  },
+  // With the events that `startEvents` reads: new ones could begin to read too late, which BullMQ does not notice.
+  waitUntilFinished: async (args) => (await job(args)).waitUntilFinished(listeners.get(args.queue), args.ms),
   getDeduplicationJobId: ({ queue: name, deduplication }) => queue(name).getDeduplicationJobId(deduplication),
   upsertScheduler: async ({ queue: name, scheduler, repeat, template }) =>
     (await queue(name).upsertJobScheduler(scheduler, repeat, template))?.id ?? null,

@@ -2,6 +2,7 @@
 --@include events
 --@include new_jobs
 --@include erase
+--@include parents
 
 local function owner_key(base, deduplication_id)
   return base .. "de:" .. deduplication_id
@@ -56,6 +57,9 @@ end
 -- The new job takes the place of one that has not begun.
 local function replace(base, max, options, owner, id)
   redis.call("ZREM", base .. "delayed", owner)
+  -- It may have been made a child after it was added.
+  local parent_key = redis.call("HGET", base .. owner, "parentKey")
+  if parent_key and redis.call("EXISTS", parent_key) == 1 then forget_child(parent_key, base .. owner) end
   erase(base, { owner })
   emit(base, "removed", "jobId", owner, "prev", "delayed")
   tell_deduplicated(base, max, options, id, owner)

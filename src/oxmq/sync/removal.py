@@ -1,0 +1,23 @@
+# Written by tools/unasync.py from oxmq/client/removal.py; change that file, not this one.
+"""Remove jobs with their children, large families in pieces."""
+
+from __future__ import annotations
+
+from oxmq.ops import families, jobs
+from oxmq.ops.jobs import Removal
+from oxmq.sync.context import QueueContext
+
+
+def remove(context: QueueContext, job_id: str, *, children: bool) -> bool:
+    """Remove a job; return False when a worker runs it or, with `children`, one of them."""
+    removal = Removal.MORE
+    while removal is Removal.MORE:
+        removal = context.runner.run(jobs.remove(context.keys, job_id, children=children))
+    return removal is Removal.DONE
+
+
+def remove_unprocessed_children(context: QueueContext, job_id: str) -> None:
+    """Remove the children of a job that have not begun."""
+    cursor = context.runner.run(families.remove_unprocessed(context.keys, job_id, 0))
+    while cursor:
+        cursor = context.runner.run(families.remove_unprocessed(context.keys, job_id, cursor))
