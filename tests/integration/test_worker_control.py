@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from oxmq import ConfigurationError, Job
 from oxmq.sync import Job as SyncJob
 from tests.integration.bed import Bed, at_once, reaches
 from tests.support.waiting import eventually
+
+
+TEN = [("a", number) for number in range(10)]
 
 
 class Gate:
@@ -74,7 +78,7 @@ async def test_a_worker_paused_before_its_start_takes_nothing(bed: Bed) -> None:
 async def test_concurrency_can_grow_and_shrink_while_jobs_run(bed: Bed) -> None:
     gate = Gate()
     worker, queue = bed.working(gate, concurrency=1), bed.queue()
-    jobs = await queue.add_bulk([("a", {})] * 10)
+    jobs = await queue.add_bulk(TEN)
     await eventually(lambda: gate.inside == 1)
     worker.concurrency = 4
     await eventually(lambda: gate.inside == 4)
@@ -82,7 +86,7 @@ async def test_concurrency_can_grow_and_shrink_while_jobs_run(bed: Bed) -> None:
     gate.open.set()
     await asyncio.gather(*(job.result(timeout=10) for job in jobs))
     gate.open.clear()
-    await queue.add_bulk([("a", {})] * 10)
+    await queue.add_bulk(TEN)
     await eventually(lambda: gate.inside == 2)
     assert (await queue.get_job_counts("active"))["active"] == 2
     gate.open.set()
@@ -97,7 +101,7 @@ async def test_a_concurrency_of_nothing_is_refused(bed: Bed) -> None:
 async def test_a_worker_stops_one_of_its_jobs_or_all(bed: Bed) -> None:
     gate = Gate()
     worker, queue = bed.working(gate, concurrency=3), bed.queue()
-    jobs = await queue.add_bulk([("a", {}, {"attempts": 3})] * 3)
+    jobs = [await queue.add("a", attempts=3) for _ in range(3)]
     await eventually(lambda: gate.inside == 3)
     assert worker.cancel_job(jobs[0].id, "not this one")
     await reaches(jobs[0], "failed")
@@ -115,15 +119,24 @@ async def test_a_worker_that_does_not_run_has_nothing_to_cancel(bed: Bed) -> Non
     assert worker.cancel_all_jobs() == 0
 
 
+def noting(event: str, heard: list[str]) -> Callable[..., None]:
+    """Return a listener that notes the event's name."""
+
+    def note(*_: object) -> None:
+        heard.append(event)
+
+    return note
+
+
 async def test_a_worker_tells_what_it_does(bed: Bed) -> None:
-    heard: list[Any] = []
+    heard: list[str] = []
 
     async def process(job: Job[Any]) -> None:
         await job.update_progress(50)
 
     worker = bed.worker(process)
     for event in ("ready", "active", "progress", "completed", "drained", "paused", "resumed", "closing", "closed"):
-        worker.on(event, lambda *_, event=event: heard.append(event))  # type: ignore[misc] # mypy cannot infer it
+        worker.on(event, noting(event, heard))
     worker.start()
     await (await bed.queue().add("a")).result(timeout=10)
     await eventually(lambda: "drained" in heard)
@@ -142,7 +155,11 @@ async def test_progress_of_a_handler_in_a_thread_is_told_on_the_loop(bed: Bed) -
         job.update_progress({"done": 1})
 
     worker = bed.worker(process)
-    worker.on("progress", lambda job, progress: heard.append((job.id, progress, asyncio.get_running_loop())))
+
+    def note(job: Job[Any], progress: object) -> None:
+        heard.append((job.id, progress, asyncio.get_running_loop()))
+
+    worker.on("progress", note)
     worker.start()
     job = await bed.queue().add("a")
     await job.result(timeout=10)

@@ -34,7 +34,7 @@ def machine() -> Iterator[type[QueueMachine]]:
 @pytest.mark.timeout(0)
 def test_the_queue_does_what_the_model_says(machine: type[QueueMachine]) -> None:
     chosen = settings(
-        max_examples=int(os.environ.get("OXMQ_MODEL_EXAMPLES", "100")),
+        max_examples=int(os.environ.get("OXMQ_MODEL_EXAMPLES", "300")),
         stateful_step_count=50,
         deadline=None,
         print_blob=True,
