@@ -13,7 +13,6 @@ from oxmq.sync import Job as SyncJob
 from tests.integration.bed import Bed, at_once, reaches
 from tests.support.waiting import eventually
 
-
 TEN = [("a", number) for number in range(10)]
 
 

@@ -288,8 +288,8 @@ def _moment_ms(value: datetime, field: str) -> int:
 
 def _check_event(name: str, fields: Mapping[str, str | int]) -> None:
     check_text(name, "name")
-    if not name:
-        raise ConfigurationError("name must not be empty")
+    if not name or name.startswith("oxmq:"):
+        raise ConfigurationError(f"name must be a text that does not begin with 'oxmq:', not {name!r}")
     for field, value in fields.items():
         if not isinstance(field, str) or field == "event":  # pyright: ignore[reportUnnecessaryIsInstance] - callers need not be typed
             raise ConfigurationError(f'fields must have names that are strings other than "event", not {field!r}')
