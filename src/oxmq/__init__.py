@@ -35,7 +35,7 @@ from oxmq.errors import (
     WorkerClosedError,
 )
 from oxmq.ops.flows import FlowJob
-from oxmq.ops.metrics import Metrics
+from oxmq.ops.metrics import Metrics, MetricsMeta
 from oxmq.ops.queues import QueueMeta
 from oxmq.ops.workers import ClientInfo, WorkerInfo
 from oxmq.options import Backoff, Deduplication, JobOptions, Keep, Parent, RateLimit, Telemetry, exponential, fixed
@@ -76,6 +76,7 @@ __all__ = [
     "LockLostError",
     "ManualClock",
     "Metrics",
+    "MetricsMeta",
     "OutcomeUnknownError",
     "Oxmq",
     "OxmqError",

@@ -315,6 +315,15 @@ async def test_old_events_go(twin: Twin, redis_client: Any) -> None:
 # ---- jobs by their ids -----------------------------------------------------------------------------------------------
 
 
+async def test_a_queue_remembers_how_many_events_to_keep(twin: Twin, redis_client: Any) -> None:
+    queue = twin.queue()
+    await queue.set_max_events(200)
+    await add_many(queue, 1000)
+    assert (await queue.get_meta()).max_len_events == 200
+    # Servers trim whole pieces of a stream, of 100 entries each.
+    assert 200 <= redis_client.xlen(f"{twin.prefix}:q:events") <= 400
+
+
 async def test_progress_and_logs_by_id(twin: Twin) -> None:
     queue = twin.queue()
     job = await queue.add("a")
@@ -346,8 +355,9 @@ BAD: list[tuple[str, tuple[Any, ...], dict[str, Any], str]] = [
     ("promote_jobs", (), {"count": True}, "count must be a whole number from 1"),
     ("remove_orphaned_jobs", (0,), {}, "count must be a whole number from 1"),
     ("remove_orphaned_jobs", (1, -1), {}, "limit must be a whole number from 0"),
+    ("set_max_events", (0,), {}, "max_events must be a whole number from 1"),
     ("trim_events", (-1,), {}, "max_length must be a whole number from 0"),
-    ("publish_event", ("",), {}, "name must not be empty"),
+    ("publish_event", ("",), {}, "name must be a text that does not begin with"),
     ("publish_event", (5,), {}, "name must be a string"),
     ("publish_event", ("a", {"event": "b"}), {}, 'other than "event"'),
     ("publish_event", ("a", {"b": 1.5}), {}, r"fields\['b'\] must be a string or a whole number"),

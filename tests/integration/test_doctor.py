@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from oxmq import Job, Queue, Worker
+from oxmq import Job, Queue, Worker, every
 from oxmq.doctor import Finding, Level, Report, examine, judge
 from oxmq.doctor.facts import ServerFacts, gather_facts
 from oxmq.errors import ConfigurationError, UnavailableError
@@ -220,6 +220,19 @@ def test_broken_queues_are_found_among_other_keys_and_whole_ones_are_counted(ser
     assert "(30 wait); no rule of the keyspace is broken" in whole[0].what
     assert whole[1].what == "30 unfinished jobs and no worker is connected"
     assert not [finding for finding in report.findings if finding.subject in ("queue no", "queue x")]
+
+
+def test_repeatable_jobs_of_an_older_kind_are_reported_and_schedulers_are_not(server: RedisServer) -> None:
+    with SyncQueue("q", server.url) as queue:
+        queue.upsert_job_scheduler("new", every("1h"))
+    with server.client() as client:
+        client.zadd("bull:q:repeat", {"job::::* * * * *": 2e12, "0f3c": 2e12})
+        client.hset("bull:q:repeat:0f3c", mapping={"name": "old", "every": 1000})
+    said = [finding.what for finding in examined(server.url).findings if "older kind" in finding.what]
+    assert sorted(said) == [
+        "'0f3c' is a repeatable job of BullMQ's older kind",
+        "'job::::* * * * *' is a repeatable job of BullMQ's older kind",
+    ]
 
 
 def test_only_the_named_queues_of_the_named_prefix_are_examined(server: RedisServer) -> None:

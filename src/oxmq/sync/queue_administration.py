@@ -175,6 +175,11 @@ class QueueAdministration(QueueHandle):
 
     # ---- events ------------------------------------------------------------------------------------------------------
 
+    def set_max_events(self, max_events: int) -> None:
+        """Let the queue's stream keep about so many events from now on, 10,000 where nobody says; it is remembered."""
+        check_whole(max_events, "max_events", least=1)
+        self._context.runner.run(queues.set_meta(self._context.keys, {"opts.maxLenEvents": max_events}))
+
     def trim_events(self, max_length: int) -> int:
         """Delete old events so that about `max_length` are left; return how many went."""
         check_whole(max_length, "max_length", least=0)

@@ -34,7 +34,7 @@ class QueueEvents(Closing):
         events.run()
 
     A connection that breaks is made anew, and reading goes on after the last event seen. The server keeps only the
-    newest events (about 10,000, or as many as the queue's `max_events` says). Where some were removed before they were
+    newest events (about 10,000, or as many as `Queue.set_max_events` says). Where some were removed before they were
     read, the next event is one named `QueueEvents.GAP`, which no queue writes: its fields are ``missed``, how many are
     gone (None where nobody can know, and perhaps none), and ``reason``: ``"trimmed"``, or ``"deleted"`` when the whole
     stream went away, as `Queue.obliterate` does or a server that forgot. Look for yourself how the jobs are, then.
