@@ -16,7 +16,7 @@ from oxmq.ops.flows import Drafted
 from oxmq.ops.jobs import NewJob
 from tests.model import adding
 from tests.model.draft import Draft
-from tests.model.machine import SPAN_MS, Machine, any_job, bases, custom_ids, needs, which
+from tests.model.machine import Machine, any_job, bases, custom_ids, needs, which
 from tests.model.queue import World
 
 
@@ -51,18 +51,6 @@ class Tree:
 
 
 policies = st.sampled_from(["fpof", "fpof", "cpof", "idof", "rdof", ""])
-deduplications = st.fixed_dictionaries(
-    {"id": st.sampled_from(["x", "y"])},
-    optional={
-        "ttl": st.sampled_from([SPAN_MS, 3 * SPAN_MS]),
-        "extend": st.just(True),
-        "replace": st.just(True),
-        "reschedule": st.just(True),
-        "keepLastIfActive": st.just(True),
-    },
-)
-
-
 leaves = st.builds(Tree, bases, plain_options, st.just([]))
 trees = st.recursive(
     leaves,
@@ -80,18 +68,14 @@ class AddingRules(Machine):
     def add(self, base: str, several: list[Options]) -> None:
         self._add(base, [self._draft(options) for options in several])
 
-    @rule(base=bases, options=plain_options, deduplication=deduplications)
-    def add_deduplicated(self, base: str, options: Options, deduplication: dict[str, Any]) -> None:
-        owner = self.queue(base).owners.get(deduplication["id"])
-        job = self.queue(base).jobs.get(str(owner.value)) if owner else None
-        # As in BullMQ, a claim that is extended with `keepLastIfActive` has no end, though its owner may have ended.
-        if job and "finishedOn" in job.fields and deduplication.keys() >= {"extend", "ttl", "keepLastIfActive"}:
-            self.endless.add(f"{base}de:{deduplication['id']}")
-        self._add(base, [self._draft(options, deduplication=deduplication)])
-
     @needs(any_job)
-    @rule(base=bases, parents_base=bases, number=which, options=plain_options, policy=policies)
-    def add_child(self, base: str, parents_base: str, number: int, options: Options, policy: str) -> None:
+    @rule(base=bases, parents_base=bases, number=which, options=plain_options, policy=policies, existing=st.booleans())
+    def add_child(
+        self, base: str, parents_base: str, number: int, options: Options, policy: str, existing: bool
+    ) -> None:
+        ended = [*self.queue(base).completed, *self.queue(base).failed]
+        if existing and ended:
+            options = replace(options, job_id=ended[number % len(ended)])
         parents_base = self.busiest(parents_base, lambda queue: queue.jobs)
         queue = self.queue(parents_base)
         parent = parents_base + self.pick(parents_base, number, queue.active or queue.waiting_children or queue.jobs)

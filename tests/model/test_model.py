@@ -9,16 +9,15 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.model.adding_rules import AddingRules
 from tests.model.administration_rules import AdministrationRules
 from tests.model.changing_rules import ChangingRules
+from tests.model.deduplication_rules import DeduplicationRules
 from tests.model.reading_rules import ReadingRules
 from tests.model.scheduler_rules import SchedulerRules
-from tests.model.work_rules import WorkRules
 from tests.support.servers import RedisServer
 
 
-class QueueMachine(AddingRules, WorkRules, ChangingRules, AdministrationRules, SchedulerRules, ReadingRules):
+class QueueMachine(DeduplicationRules, ChangingRules, AdministrationRules, SchedulerRules, ReadingRules):
     """Do everything that can be done to a queue."""
 
 

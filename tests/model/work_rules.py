@@ -189,9 +189,13 @@ class WorkRules(Machine):
     def locks(self, base: str, numbers: list[int], what: str) -> None:
         base = self.busiest(base, active)
         ids = [self.pick(base, number, self.queue(base).active) for number in numbers]
+        if what == "lose":
+            self._lose_locks(base, ids)
+        else:
+            self._use_locks(base, ids, what)
+
+    def _use_locks(self, base: str, ids: list[str], what: str) -> None:
         match what:
-            case "lose":
-                self._lose_locks(base, ids)
             case "hand back":
                 token = self.token_of(base, ids[0])
                 self.both(lambda: work.hand_back(self.queue(base), token), lifecycle.hand_back(self.keys(base), token))
@@ -211,15 +215,23 @@ class WorkRules(Machine):
         self.agree()
 
     @needs(active)
-    @rule(base=bases, numbers=st.lists(which, max_size=3), max_stalled=st.integers(0, 1), times=st.integers(1, 2))
-    def crash(self, base: str, numbers: list[int], max_stalled: int, times: int) -> None:
+    @rule(
+        base=bases,
+        numbers=st.lists(which, max_size=2),
+        max_stalled=st.integers(0, 1),
+        meanwhile=st.sampled_from(["", "", "extend", "hand back"]),
+        times=st.integers(1, 2),
+    )
+    def crash(self, base: str, numbers: list[int], max_stalled: int, meanwhile: str, times: int) -> None:
         """Have workers die, and those that are left look for their jobs."""
         base = self.busiest(base, active)
         self._lose_locks(base, [self.pick(base, number, self.queue(base).active) for number in numbers])
-        for _ in range(times):
+        self._recover_stalled(base, max_stalled)
+        if meanwhile and self.queue(base).active:
+            self._use_locks(base, self.queue(base).active[:2], meanwhile)
+        if times > 1:
+            self.pass_time(1)
             self._recover_stalled(base, max_stalled)
-            if times > 1:
-                self.pass_time(1)
 
     def _recover_stalled(self, base: str, max_stalled: int) -> None:
         order: list[str] = []

@@ -204,7 +204,7 @@ def test_one_that_is_delayed_is_replaced(bench: Bench, options: Options, was: in
     keeps_time = "ttl" in options and not options.keys() & {"extend", "keep_last_if_active"}
     assert expiry(bench) == ((was or -1) if keeps_time else is_free(options))
     assert bench.client.get(OWNER) == "b"
-    assert not bench.client.exists("bull:q:a", "bull:q:a:logs")
+    assert not bench.client.exists("bull:q:a", "bull:q:a:logs", PARKED)
     assert bench.scores("delayed") == {"b": (LATER + 1_000) * STEP}
     assert bench.events() == [
         "removed jobId=a prev=delayed", REPLACED, "added jobId=b name=job", f"delayed jobId=b delay={LATER + 1_000}",
@@ -240,6 +240,7 @@ def test_the_newest_is_remembered_while_the_owner_runs(bench: Bench, options: Op
     lay_owner(bench, "active", was)
     before = bench.dump("events", "id")
     park(bench)
+    bench.client.hset(PARKED, "rjk", "daily")
     assert bench.add_drafted(new("old", **options), new("b", delay=2, **options)) == ["a", "a"]
     assert bench.dump("events", "id", "dn:d") == before
     job = new("b", delay=2, **options)
@@ -280,6 +281,13 @@ def test_a_new_date_and_new_time_go_together(bench: Bench) -> None:
     bench.add_drafted(new(delay=1, reschedule=True, ttl=60, extend=True))
     assert bench.scores("delayed") == {"a": (LATER + 1_000) * STEP}
     assert expiry(bench) == MINUTE
+
+
+def test_one_that_expires_does_so_after_its_new_date(bench: Bench) -> None:
+    bench.add_drafted(draft("a", deduplication="d", delay=5, expires=1))
+    assert "dueOn" not in bench.hash("a")
+    bench.add_drafted(new(delay=9, reschedule=True))
+    assert bench.hash("a")["dueOn"] == str(LATER + 9_000)
 
 
 def test_an_id_that_exists_is_a_duplicate_before_anything_else(bench: Bench) -> None:

@@ -331,7 +331,10 @@ def test_a_leaf_that_is_deduplicated_is_left_out(bench: Bench) -> None:
         (tree("p", tree("p")), "two jobs of the flow have the id 'p' in queue 'q'"),
         (tree("p", tree("a", deduplication="d")), "deduplication and parent cannot be used together"),
         (tree("p", tree("a"), deduplication="d"), "deduplication cannot be used for a job with children"),
-        (tree("p", *(tree(f"c{number}") for number in range(10_000))), "a flow can have at most 10000 jobs"),
+        (
+            tree("p", *(tree(f"c{number}") for number in range(flows.MAX_FLOW_JOBS))),
+            f"a flow can have at most {flows.MAX_FLOW_JOBS} jobs",
+        ),
     ],
 )
 def test_what_cannot_be_a_flow_is_refused_before_it_is_sent(flow: FlowJob, message: str) -> None:

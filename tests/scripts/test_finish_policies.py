@@ -9,7 +9,18 @@ import pytest
 from tests.scripts.bench import NOW, PRIORITY, STEP, Bench, Keyspace, Options, adopt, flags, tree
 from tests.scripts.relations import LATER, RELEASED, lay_parent, line
 
-PLACES = ["waiting-children", "delayed", "wait", "paused", "prioritized", "active", "completed", "failed", "nowhere"]
+PLACES = [
+    "waiting-children",
+    "delayed",
+    "wait",
+    "paused",
+    "prioritized",
+    "active",
+    "completed",
+    "failed",
+    "nowhere",
+    "gone",
+]
 FAILED = "failed jobId=a failedReason=broken prev=active"
 EXHAUSTED = "retries-exhausted jobId=a attemptsMade=1"
 
@@ -19,8 +30,10 @@ every_place = pytest.mark.parametrize("where", PLACES)
 def lay(bench: Bench, base: str, where: str, *others: str, fields: Options | None = None, **policy: bool) -> str:
     """Have a parent somewhere and its child `a` running, with others; return the parent's key."""
     parent = lay_parent(bench, base, where, **(fields or {}))
-    if where == "nowhere":
-        bench.client.delete(f"{base}nowhere")
+    if where in ("nowhere", "gone"):
+        bench.client.delete(base + where)
+    if where == "gone":
+        bench.client.delete(parent)
     adopt(bench, parent, ["a", *others], **policy)
     # Not with the others that are ready: the parent may be one of them.
     for job_id in ("a", *others):
@@ -47,11 +60,11 @@ def place(bench: Bench, base: str, job_id: str = "p") -> str:
 @every_place
 def test_fail_parent(bench: Bench, base: str, where: str) -> None:
     parent = lay(bench, base, where, "x", fpof=True)
-    before = bench.client.hgetall(parent)
+    before, found = bench.client.hgetall(parent), place(bench, base)
     fail(bench)
     moves = where in ("waiting-children", "delayed")
-    assert place(bench, base) == ("wait" if moves else where)
-    told = {} if where == "failed" else {"defa": "child bull:q:a failed"}
+    assert place(bench, base) == ("wait" if moves else found)
+    told = {} if where in ("failed", "gone") else {"defa": "child bull:q:a failed"}
     assert bench.client.hgetall(parent) == {**before, **told}
     assert bench.client.zrange(f"{parent}:unsuccessful", 0, -1, withscores=True) == [("bull:q:a", LATER)]
     assert bench.client.smembers(f"{parent}:dependencies") == {"bull:q:x"}
@@ -66,10 +79,10 @@ def test_fail_parent(bench: Bench, base: str, where: str) -> None:
 @every_place
 def test_continue_parent(bench: Bench, base: str, where: str) -> None:
     parent = lay(bench, base, where, "x", cpof=True)
-    before = bench.client.hgetall(parent)
+    before, found = bench.client.hgetall(parent), place(bench, base)
     fail(bench)
     moves = where == "waiting-children"
-    assert place(bench, base) == ("wait" if moves else where)
+    assert place(bench, base) == ("wait" if moves else found)
     assert bench.client.hgetall(parent) == before
     assert bench.client.hgetall(f"{parent}:failed") == {"bull:q:a": "broken"}
     assert bench.client.smembers(f"{parent}:dependencies") == {"bull:q:x"}
@@ -84,10 +97,10 @@ def test_ignore_and_remove_dependency(
     bench: Bench, base: str, where: str, policy: str, kept: dict[str, str], others: tuple[str, ...]
 ) -> None:
     parent = lay(bench, base, where, *others, **flags(policy))
-    before = bench.client.hgetall(parent)
+    before, found = bench.client.hgetall(parent), place(bench, base)
     fail(bench)
     moves = where == "waiting-children" and not others
-    assert place(bench, base) == ("wait" if moves else where)
+    assert place(bench, base) == ("wait" if moves else found)
     assert bench.client.hgetall(parent) == before
     assert bench.client.hgetall(f"{parent}:failed") == kept
     assert bench.client.smembers(f"{parent}:dependencies") == {f"bull:q:{other}" for other in others}
@@ -98,8 +111,9 @@ def test_ignore_and_remove_dependency(
 def test_no_policy(bench: Bench, base: str, where: str) -> None:
     parent = lay(bench, base, where, "x")
     before = {key: value for key, value in bench.dump("active").items() if key.startswith(parent)}
+    found = place(bench, base)
     fail(bench)
-    assert place(bench, base) == where
+    assert place(bench, base) == found
     assert {key: value for key, value in bench.dump("active").items() if key.startswith(parent)} == before
     assert bench.events() == [FAILED, EXHAUSTED]
 
@@ -120,6 +134,17 @@ def test_a_parent_that_is_released_goes_where_its_options_say(
     fail(bench)
     assert place(bench, base) == where
     assert bench.client.zscore(base + where, "p") == score
+
+
+@pytest.mark.parametrize(("delay", "due"), [(0, LATER), (500, LATER + 500)])
+@pytest.mark.parametrize("policy", ["cpof", "idof", "rdof"])
+def test_a_parent_that_expires_is_due_when_it_is_released(
+    bench: Bench, base: str, policy: str, delay: int, due: int
+) -> None:
+    fields = {"opts": '{"expires":1000}', "delay": delay}
+    parent = lay(bench, base, "waiting-children", fields=fields, **flags(policy))
+    fail(bench)
+    assert bench.client.hget(parent, "dueOn") == str(due)
 
 
 @pytest.mark.parametrize("priority", [0, 3])

@@ -6,12 +6,20 @@ import pytest
 
 from oxmq.errors import JobNotFoundError
 from oxmq.ops import families
+from oxmq.ops.flows import FlowJob
 from tests.scripts.bench import Bench, adopt, make_flow, plain_hash, tree
 from tests.scripts.relations import RELEASED, lay_parent, put
 
 
-def remove(bench: Bench, job_id: str = "p") -> None:
-    bench.run(families.remove_unprocessed(bench.keys, job_id, 0))
+def remove(bench: Bench, job_id: str = "p") -> int:
+    """Remove the children as the client does; return how many calls it took."""
+    cursor: int | None = 0
+    calls = 0
+    while cursor is not None:
+        cursor = bench.run(families.remove_unprocessed(bench.keys, job_id, cursor))
+        calls += 1
+        assert calls < 100
+    return calls
 
 
 def removed(job_id: str, where: str = "wait") -> str:
@@ -113,6 +121,50 @@ def test_a_job_that_is_gone_is_refused(bench: Bench) -> None:
         remove(bench)
     assert caught.value.code == -1
     assert bench.dump() == before
+
+
+# ---- large families: in pieces, none of which takes long -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        tree("p", *(tree(f"c{number}") for number in range(1_100))),
+        tree("p", tree("a", *(tree(f"c{number}") for number in range(600)))),
+        tree("p", *(tree(f"a{a}", *(tree(f"c{a}-{number}") for number in range(300))) for a in range(3))),
+        tree("p", tree("a", tree("b", *(tree(f"c{number}", queue="other") for number in range(400))), tree("x"))),
+    ],
+    ids=["wide", "one level down", "several", "two levels down"],
+)
+def test_a_large_family_goes_in_pieces(bench: Bench, family: FlowJob) -> None:
+    bench.start("p")
+    bench.add_tree(family)
+    bench.forget_events()
+    assert remove(bench) > 1
+    assert not bench.client.exists("bull:q:wait", "bull:other:wait", "bull:q:waiting-children", "bull:q:p:dependencies")
+    assert sorted(bench.client.keys("bull:q:[abcx]*")) == ["bull:q:active"]
+    assert bench.client.keys("bull:other:c*") == []
+
+
+@pytest.mark.parametrize("depth", [0, 1])
+def test_those_that_stay_hide_no_other(bench: Bench, depth: int) -> None:
+    bench.start("p")
+    ids = [f"c{number}" for number in range(700)]
+    children = [tree(job_id) for job_id in ids]
+    bench.add_tree(tree("p", *(children if depth == 0 else [tree("a", *children)])))
+    for job_id in ids[::2]:
+        bench.client.set(f"bull:q:{job_id}:lock", "t")
+    remove(bench)
+    assert bench.in_line("wait") == ids[::2]
+    assert bench.client.scard("bull:q:p:dependencies") == (350 if depth == 0 else 0)
+    assert bench.client.exists("bull:q:a", "bull:q:a:dependencies") == 0
+
+
+def test_a_parent_of_many_is_released_once(bench: Bench) -> None:
+    bench.add_tree(tree("p", *(tree(f"c{number}") for number in range(600))))
+    remove(bench)
+    assert bench.in_line("wait") == ["p"]
+    assert bench.client.xlen("bull:q:events") == 2 + 3 * 600 + 1
 
 
 # ---- damage: what matters is that nothing runs for ever, and that nobody else is harmed ----------------------------

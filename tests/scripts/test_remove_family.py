@@ -6,13 +6,20 @@ import pytest
 
 from oxmq.keys import QueueKeys
 from oxmq.ops import jobs
+from oxmq.ops.flows import FlowJob
 from oxmq.ops.jobs import Removal
 from tests.scripts.bench import NOW, Bench, adopt, flags, make_flow, plain_hash, tree
 from tests.scripts.relations import RELEASED, lay_parent, put
 
 
 def remove(bench: Bench, job_id: str = "p", queue: str = "q", *, children: bool = True) -> int:
-    return bench.run(jobs.remove(QueueKeys(queue), job_id, children=children))
+    """Remove a job with as many calls as the client makes; return what the last of them said."""
+    removal, calls = Removal.MORE, 0
+    while removal is Removal.MORE:
+        removal = bench.run(jobs.remove(QueueKeys(queue), job_id, children=children))
+        calls += 1
+        assert calls < 100
+    return removal
 
 
 def removed(job_id: str, where: str = "wait") -> str:
@@ -140,6 +147,77 @@ def test_a_chain_of_a_thousand_goes_in_one_call(bench: Bench) -> None:
     assert not bench.client.exists("bull:q:wait")
 
 
+# ---- large families: in pieces, none of which takes long -----------------------------------------------------------
+
+LARGE = [
+    tree("p", *(tree(f"c{number}") for number in range(1_100))),
+    tree("p", tree("a", *(tree(f"c{number}") for number in range(600)))),
+    tree("p", *(tree(f"a{a}", *(tree(f"c{a}-{number}") for number in range(300))) for a in range(3))),
+    tree("p", tree("a", tree("b", *(tree(f"c{number}", queue="other") for number in range(400))), tree("x"))),
+]
+every_large_family = pytest.mark.parametrize("family", LARGE, ids=["wide", "one level", "several", "two levels"])
+
+
+def left(bench: Bench) -> list[str]:
+    """Return what is left of the jobs of any queue."""
+    own = ("events", "id", "marker", "meta")
+    return [key for key in bench.client.keys("*") if key.rsplit(":", 1)[1] not in own]
+
+
+@every_large_family
+def test_a_large_family_goes_in_pieces(bench: Bench, family: FlowJob) -> None:
+    ids = bench.add_tree(family)
+    first = bench.run(jobs.remove(bench.keys, "p"))
+    assert first is Removal.MORE
+    assert bench.client.exists("bull:q:p") == 1
+    assert remove(bench) == 1
+    assert left(bench) == []
+    told = [event for base in ("bull:q:", "bull:other:") for event in bench.events(base) if event.startswith("removed")]
+    assert sorted(event.split()[1] for event in told) == sorted(f"jobId={job_id}" for job_id in ids)
+
+
+@every_large_family
+def test_a_large_family_that_has_ended_goes_in_pieces(bench: Bench, family: FlowJob) -> None:
+    bench.add_tree(family)
+    for base in ("bull:q:", "bull:other:"):
+        for key in bench.client.keys(f"{base}*:dependencies"):
+            parent = key.removesuffix(":dependencies")
+            for child_key in bench.client.smembers(key):
+                bench.client.hset(f"{parent}:processed", child_key, "1")
+            bench.client.delete(key)
+    assert remove(bench) == 1
+    assert left(bench) == []
+
+
+def test_a_large_family_half_of_which_has_ended_goes_in_pieces(bench: Bench) -> None:
+    bench.add("p")
+    parent_key = bench.keys.job("p")
+    bench.client.zadd(bench.of("waiting-children"), {"p": NOW})
+    bench.client.lrem(bench.of("wait"), 0, "p")
+    for number in range(600):
+        bench.client.hset(bench.of(f"c{number}"), mapping={"name": "c", "data": "{}", "parentKey": parent_key})
+    for number in range(300):
+        bench.client.lpush(bench.of("wait"), f"c{number}")
+        bench.client.sadd(f"{parent_key}:dependencies", bench.of(f"c{number}"))
+    for number in range(300, 600):
+        bench.client.zadd(bench.of("completed"), {f"c{number}": NOW})
+        bench.client.hset(f"{parent_key}:processed", bench.of(f"c{number}"), "1")
+    answers = [bench.run(jobs.remove(bench.keys, "p")) for _ in range(3)]
+    assert answers == [Removal.MORE, Removal.MORE, Removal.DONE]
+    assert set(bench.dump("events", "meta", "marker")) == {bench.of("id")}
+
+
+def test_a_large_family_of_which_one_runs_is_found_out_on_the_way(bench: Bench) -> None:
+    """Not before the first is removed: to ask so many would take too long."""
+    bench.add_tree(tree("p", *(tree(f"c{number:04}") for number in range(2_000))))
+    bench.client.set("bull:q:c1999:lock", "t")
+    assert remove(bench) == 0
+    assert bench.client.exists("bull:q:p", "bull:q:c1999") == 2
+    bench.client.delete("bull:q:c1999:lock")
+    assert remove(bench) == 1
+    assert left(bench) == []
+
+
 # ---- damage: what matters is that nothing runs for ever ------------------------------------------------------------
 
 
@@ -176,34 +254,3 @@ def test_what_is_no_key_of_a_job_is_passed_over(bench: Bench, part: str) -> None
     link(bench, f"bull:q:p:{part}", "bull:q:a")
     assert remove(bench) == 1
     assert bench.dump("events", "meta") == {}
-
-
-def test_a_large_family_goes_in_pieces(bench: Bench) -> None:
-    bench.add("p")
-    parent_key = bench.keys.job("p")
-    bench.client.zadd(bench.of("waiting-children"), {"p": NOW})
-    bench.client.lrem(bench.of("wait"), 0, "p")
-    for number in range(600):
-        bench.client.hset(bench.of(f"c{number}"), mapping={"name": "c", "data": "{}", "parentKey": parent_key})
-    for number in range(300):
-        bench.client.lpush(bench.of("wait"), f"c{number}")
-        bench.client.sadd(f"{parent_key}:dependencies", bench.of(f"c{number}"))
-    for number in range(300, 600):
-        bench.client.zadd(bench.of("completed"), {f"c{number}": NOW})
-        bench.client.hset(f"{parent_key}:processed", bench.of(f"c{number}"), "1")
-    answers = [remove(bench, "p")]
-    while answers[-1] is Removal.MORE:
-        assert bench.client.exists(parent_key)
-        answers.append(remove(bench, "p"))
-    assert answers == [Removal.MORE, Removal.MORE, Removal.DONE]
-    assert set(bench.dump("events", "meta", "marker")) == {bench.of("id")}
-
-
-def test_a_locked_child_of_a_large_family_is_met_on_the_way(bench: Bench) -> None:
-    bench.add("p")
-    parent_key = bench.keys.job("p")
-    for number in range(2000):
-        bench.client.sadd(f"{parent_key}:dependencies", bench.of(f"c{number}"))
-        bench.client.set(f"{bench.of(f'c{number}')}:lock", "t")
-    assert remove(bench, "p") is Removal.LOCKED
-    assert bench.client.exists(parent_key)

@@ -17,6 +17,6 @@ async def remove(context: QueueContext, job_id: str, *, children: bool) -> bool:
 
 async def remove_unprocessed_children(context: QueueContext, job_id: str) -> None:
     """Remove the children of a job that have not begun."""
-    cursor = await context.runner.run(families.remove_unprocessed(context.keys, job_id, 0))
-    while cursor:
+    cursor: int | None = 0
+    while cursor is not None:
         cursor = await context.runner.run(families.remove_unprocessed(context.keys, job_id, cursor))

@@ -69,13 +69,16 @@ def remove_dependency(keys: QueueKeys, job_id: str, parent_key: str) -> Call[boo
     return run_script("remove_dependency", keys.base, job_id, parent_key, decode=decode)
 
 
-def remove_unprocessed(keys: QueueKeys, job_id: str, cursor: int) -> Call[int]:
-    """Remove some of the children that have not begun; the result is where to go on, 0 when all is done."""
+def remove_unprocessed(keys: QueueKeys, job_id: str, cursor: int) -> Call[int | None]:
+    """Remove some of the children that have not begun, from `cursor` on, which is 0 at first.
 
-    def decode(reply: Reply) -> int:
+    The result is where to go on, which may be there again; None when all is done.
+    """
+
+    def decode(reply: Reply) -> int | None:
         if isinstance(reply, int):
             raise job_error(reply, job_id=job_id, queue=keys.name, operation="remove_unprocessed_children")
-        return int(reply)
+        return int(reply) if reply else None
 
     return run_script("remove_children", keys.base, job_id, cursor, decode=decode)
 

@@ -194,7 +194,7 @@ end
 local function park(run, job)
   local job_key = base .. run.id
   if not have_children or redis.call("SCARD", job_key .. ":dependencies") == 0
-    or redis.call("ZCARD", job_key .. ":unsuccessful") > 0 or redis.call("HEXISTS", job_key, "defa") == 1 then
+    or redis.call("HEXISTS", job_key, "defa") == 1 then
     run.outcome, run.next_up = "release", true
     return put_back(run, job)
   end

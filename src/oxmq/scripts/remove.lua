@@ -21,6 +21,7 @@ end
 local which = ARGV[2] == "1" and "all" or nil
 if is_locked(job_key, new_walk(which)) then return 0 end
 local walk = new_walk(which)
+walk.is_large = which and is_large(job_key, which, {})
 -- Not by its key, whose last part need not be the whole id: those of schedulers have colons.
 if remove_from(base, id, nil, walk) then return 1 end
 return walk.locked and 0 or 2

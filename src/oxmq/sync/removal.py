@@ -18,6 +18,6 @@ def remove(context: QueueContext, job_id: str, *, children: bool) -> bool:
 
 def remove_unprocessed_children(context: QueueContext, job_id: str) -> None:
     """Remove the children of a job that have not begun."""
-    cursor = context.runner.run(families.remove_unprocessed(context.keys, job_id, 0))
-    while cursor:
+    cursor: int | None = 0
+    while cursor is not None:
         cursor = context.runner.run(families.remove_unprocessed(context.keys, job_id, cursor))
