@@ -213,7 +213,7 @@ FLOWS: list[tuple[Any, str]] = [
         FlowJob("a", "q", options={"job_id": "x"}, children=[FlowJob("b", "q", options={"job_id": "x"})]),
         "have the id 'x'",
     ),
-    (FlowJob("a", "q", children=[FlowJob("b", "q")] * 10_000), "a flow can have at most 10000 jobs"),
+    (FlowJob("a", "q", children=[FlowJob("b", "q")] * 5_000), "a flow can have at most 5000 jobs"),
     (FlowJob("a", "q", options={"deduplication": "x"}, children=[FlowJob("b", "q")]), "deduplication cannot be used"),
     (
         FlowJob("a", "q", children=[FlowJob("b", "q", options={"parent": PARENT})]),

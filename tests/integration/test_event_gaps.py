@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from oxmq import Event, Queue, QueueEvents
+from oxmq.keys import QueueKeys
 from tests.integration.bed import Bed
 from tests.integration.twin import Twin
 from tests.support.waiting import eventually
@@ -49,6 +50,11 @@ async def reader(bed: Bed, stream: Stream) -> AsyncIterator[QueueEvents]:
     """Return a reader of what comes from now on, which has read nothing yet."""
     async with QueueEvents("q", bed.url, prefix=bed.prefix) as events:
         yield events
+
+
+def is_blocked(client: Any, name: str) -> bool:
+    """Tell whether a connection of that name waits for something to come."""
+    return any(found["name"] == name and "b" in found["flags"] for found in client.client_list())
 
 
 async def read(events: Any, count: int) -> list[Any]:
@@ -118,7 +124,7 @@ async def test_a_reader_that_resumes_at_the_end_has_missed_nothing(bed: Bed, str
     stream.keep(0)
     resumed = bed.events(last_event_id=first.last_event_id)
     reading = asyncio.create_task(read(resumed, 1))
-    await eventually(lambda: redis_client.info("clients")["blocked_clients"])
+    await eventually(lambda: is_blocked(redis_client, f"{QueueKeys('q', bed.prefix).client_name}:qe"))
     await stream.write(1)
     assert await reading == [2]
 
