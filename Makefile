@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults check format bench twins clean
+.PHONY: help demo test check format twins parity bench clean
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ format: $(VENV)/dev.stamp ## lay out the code
 
 twins: $(VENV)/dev.stamp ## write the blocking twins anew
 	$(BIN)/python tools/unasync.py
+
+parity: $(VENV)/tests.stamp ## write the table of parity with BullMQ anew
+	$(BIN)/python tools/parity.py
 
 bench: $(VENV)/demo.stamp ## measure, side by side with peers
 	$(BIN)/python -m bench.setup
