@@ -14,7 +14,7 @@ demo: $(VENV)/demo.stamp ## see it run (ARGS=--once: and exit)
 	$(BIN)/oxmq demo $(ARGS)
 
 test: $(VENV)/tests.stamp ## run every test (ARGS="-k word": some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 check: $(VENV)/dev.stamp ## lint, types, layers, twins
 	$(BIN)/ruff check .

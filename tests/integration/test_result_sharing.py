@@ -26,6 +26,12 @@ def readers(redis_client: Any) -> int:
     return sum(client["cmd"] == "xread" for client in redis_client.client_list())
 
 
+@pytest.fixture(autouse=True)
+def _nobody_reads(redis_client: Any) -> None:  # pyright: ignore[reportUnusedFunction] - pytest calls it
+    """Wait until the readers that earlier tests left behind have gone: these tests count readers."""
+    eventually_sync(lambda: readers(redis_client) == 0, 20)
+
+
 @pytest.fixture
 def one_reader(redis_client: Any) -> Callable[[], bool]:
     return lambda: readers(redis_client) == 1

@@ -56,7 +56,8 @@ def fail_parent(queue: Queue, key: str, parent: Job, child_key: str, now: int) -
     home, job_id = queue.world.place(key)
     if job_id in home.failed:
         return
-    parent.set(defa=f"child {child_key} failed")
+    if "cancelledOn" not in parent.fields:
+        parent.set(defa=f"child {child_key} failed")
     if job_id in home.delayed:
         del home.delayed[job_id]
         parent.set(delay=0)

@@ -197,7 +197,7 @@ def _put_off(queue: Queue, run: Run, now: int) -> None:
 def _park(queue: Queue, run: Run, now: int) -> None:
     job = queue.jobs[run.job_id]
     # One that is to be failed need not wait for that.
-    if not job.dependencies or job.unsuccessful or "defa" in job.fields:
+    if not job.dependencies or "defa" in job.fields:
         _put_back(queue, replace(run, kind="release", next_up=True), now)
         return
     queue.waiting_children[run.job_id] = now

@@ -94,7 +94,6 @@ BREACHES: list[tuple[str, dict[str, Value | None], Knowledge, str]] = [
     ("K5", {"stalled": Members(frozenset({"1"}))}, Knowledge(), "stalled"),
     ("K6", {"2:lock": None}, Knowledge(lock_ms=10, stalled_interval_ms=10, unlocked_ms={"2": 31}), "2"),
     ("K7", {"delayed": Scores({"3": float(DUE), RUN: DUE * 4096.0})}, Knowledge(), "delayed"),
-    ("K7", {"3": job(delay="0")}, Knowledge(), "delayed"),
     ("K7", {}, Knowledge(now_ms=DUE + 11, lateness_ms=10), "delayed"),
     ("K8", {"prioritized": Scores({"4": 6.0 * STEP + 1})}, Knowledge(), "prioritized"),
     ("K8", {"prioritized": Scores({"4": 5.0 * STEP + 2})}, Knowledge(), "prioritized"),

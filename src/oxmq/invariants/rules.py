@@ -132,8 +132,6 @@ def _delayed_scores(queue: Keyspace, known: Knowledge) -> Found:
         due = score // _SEQUENCES
         if not _PLAUSIBLE_MS[0] <= due <= _PLAUSIBLE_MS[1]:
             yield key, f"the score of job {job_id}, {score:.0f}, is not a time in ms times {_SEQUENCES}"
-        elif _number(queue.jobs.get(job_id, {}), "delay", 1) <= 0:
-            yield key, f"job {job_id} is delayed, and its hash says that it has no delay"
         elif known.now_ms is not None and known.lateness_ms is not None and due + known.lateness_ms < known.now_ms:
             yield key, f"job {job_id} was due {known.now_ms - due:.0f} ms ago and is still delayed"
 

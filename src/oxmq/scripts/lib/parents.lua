@@ -54,7 +54,10 @@ local function fail_parent(parent_key, child_key, now)
   if redis.call("EXISTS", parent_key) == 0 then return end
   local base, id = split_key(parent_key)
   if redis.call("ZSCORE", base .. "failed", id) then return end
-  redis.call("HSET", parent_key, "defa", "child " .. child_key .. " failed")
+  -- One that was cancelled is to be failed already, for the reason that was given.
+  if redis.call("HEXISTS", parent_key, "cancelledOn") == 0 then
+    redis.call("HSET", parent_key, "defa", "child " .. child_key .. " failed")
+  end
   if redis.call("ZREM", base .. "waiting-children", id) == 1 then
     enqueue_parent(base, id, now)
   elseif redis.call("ZREM", base .. "delayed", id) == 1 then
