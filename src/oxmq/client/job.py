@@ -59,7 +59,9 @@ class Job(JobFamily, Generic[R]):
         read_result: Callable[[Any], R] | None = None,
         run: JobRun | None = None,
     ) -> None:
-        super().__init__(context, record)
+        # Here and not by the parent class: workers make one for each job that they run.
+        self._context = context
+        self._record = record
         self._read_result = read_result
         self.token = token
         self.run = run

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from oxmq.ops.call import Reply, number, text
 from oxmq.records import JobRecord
+
+#: What a job has before it is started: of one that has no more, nothing else need be looked for.
+_OF_NEW = {b"name", b"data", b"opts", b"timestamp", b"delay", b"priority"}
 
 
 def read_hash(job_id: str, flat: Sequence[bytes]) -> JobRecord:
     """Return the record of a hash given as alternating fields and values."""
     fields = {flat[i]: flat[i + 1] for i in range(0, len(flat), 2)}
     get = fields.get
-    return JobRecord(
+    record = JobRecord(
         id=job_id,
         name=text(get(b"name", b"")),
         data=get(b"data", b"{}"),
@@ -20,22 +23,28 @@ def read_hash(job_id: str, flat: Sequence[bytes]) -> JobRecord:
         timestamp=_ms(get(b"timestamp")) or 0,
         delay=_ms(get(b"delay")) or 0,
         priority=number(get(b"priority")),
-        attempts_made=number(get(b"attemptsMade") or get(b"atm")),
-        attempts_started=number(get(b"ats")),
-        stalled_count=number(get(b"stc")),
-        deferred_failure=_text(get(b"defa")),
-        progress=get(b"progress"),
-        stacktrace=get(b"stacktrace"),
-        parent_key=_text(get(b"parentKey")),
-        scheduler_id=_text(get(b"rjk")),
-        deduplication_id=_text(get(b"deid")),
-        processed_on=_ms(get(b"processedOn")),
-        processed_by=_text(get(b"pb")),
-        finished_on=_ms(get(b"finishedOn")),
-        return_value=get(b"returnvalue"),
-        failed_reason=_text(get(b"failedReason")),
-        due_on=_ms(get(b"dueOn")),
     )
+    if fields.keys() != _OF_NEW:
+        _read_more(record, get)
+    return record
+
+
+def _read_more(record: JobRecord, get: Callable[[bytes], bytes | None]) -> None:
+    record.attempts_made = number(get(b"attemptsMade") or get(b"atm"))
+    record.attempts_started = number(get(b"ats"))
+    record.stalled_count = number(get(b"stc"))
+    record.deferred_failure = _text(get(b"defa"))
+    record.progress = get(b"progress")
+    record.stacktrace = get(b"stacktrace")
+    record.parent_key = _text(get(b"parentKey"))
+    record.scheduler_id = _text(get(b"rjk"))
+    record.deduplication_id = _text(get(b"deid"))
+    record.processed_on = _ms(get(b"processedOn"))
+    record.processed_by = _text(get(b"pb"))
+    record.finished_on = _ms(get(b"finishedOn"))
+    record.return_value = get(b"returnvalue")
+    record.failed_reason = _text(get(b"failedReason"))
+    record.due_on = _ms(get(b"dueOn"))
 
 
 def _text(value: Reply) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
+from operator import attrgetter
 from typing import TypeVar
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ from oxmq.scripts import SCRIPTS, Retry
 T = TypeVar("T")
 
 _ADD = SCRIPTS["add"]
+_id, _relations = attrgetter("id"), attrgetter("relations")
 
 
 class NewJob(Struct, frozen=True, gc=False):
@@ -45,7 +47,7 @@ class NewJob(Struct, frozen=True, gc=False):
 
     def record(self, job_id: str) -> JobRecord:
         """Return the job as it now is in Redis, under the id that it was given."""
-        return JobRecord(
+        record = JobRecord(
             id=job_id,
             name=self.name,
             data=self.data,
@@ -53,9 +55,10 @@ class NewJob(Struct, frozen=True, gc=False):
             timestamp=self.timestamp,
             delay=self.delay,
             priority=self.priority,
-            parent_key=self.parent_key,
-            deduplication_id=self.deduplication_id,
         )
+        if self.relations:
+            record.parent_key, record.deduplication_id = self.parent_key, self.deduplication_id
+        return record
 
 
 def add(keys: QueueKeys, job: NewJob) -> Call[str]:
@@ -69,7 +72,7 @@ def add_bulk(keys: QueueKeys, jobs: Sequence[NewJob]) -> Call[list[str]]:
     def decode(reply: Reply) -> list[str]:
         return [_added(keys, job, answer) for job, answer in zip(jobs, reply, strict=True)]
 
-    return _add(keys, jobs, texts if all(not job.relations for job in jobs) else decode)
+    return _add(keys, jobs, decode if any(map(_relations, jobs)) else texts)
 
 
 def add_in_chunks(keys: QueueKeys, jobs: Sequence[NewJob]) -> Iterator[Call[list[str]]]:
@@ -194,30 +197,31 @@ def _added(keys: QueueKeys, job: NewJob, answer: Reply) -> str:
 
 def _add(keys: QueueKeys, jobs: Sequence[NewJob], decode: Callable[[Reply], T]) -> Call[T]:
     # Without ids of our own a repeated add would add the jobs again.
-    retry = Retry.SAFE if all(job.id for job in jobs) else Retry.NEVER
+    retry = Retry.SAFE if all(map(_id, jobs)) else Retry.NEVER
     return Call("add", ("1", keys.base), decode, retry, _ADD, len(jobs), _rows(jobs))
 
 
 def _rows(jobs: Sequence[NewJob]) -> tuple[Word, ...]:
     rows: list[Word] = []
+    # Spelled out here, for this is done for every job of a bulk add.
     for job in jobs:
-        rows += row_of(job)
+        rows += (
+            job.id,
+            job.name,
+            job.data,
+            job.opts,
+            job.timestamp,
+            job.delay,
+            job.priority,
+            "1" if job.next_up else "",
+            job.relations,
+        )
     return tuple(rows)
 
 
 def row_of(job: NewJob) -> tuple[Word, ...]:
     """Return what the scripts that add jobs take of one."""
-    return (
-        job.id,
-        job.name,
-        job.data,
-        job.opts,
-        job.timestamp,
-        job.delay,
-        job.priority,
-        _flag(job.next_up),
-        job.relations,
-    )
+    return _rows((job,))
 
 
 def _on_job(name: str, keys: QueueKeys, job_id: str, *args: Word, state: str = "active") -> Call[None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from oxmq.client.context import QueueContext
 from oxmq.client.iterations import advance
-from oxmq.codec import WireOptions, read_options
+from oxmq.codec import read_options
 from oxmq.errors import BackendError, ConfigurationError, Delay, OxmqError, Unrecoverable
 from oxmq.ops import jobs
 from oxmq.records import JobRecord
@@ -25,7 +25,7 @@ class NotAdmitted(Unrecoverable):
 
 
 class Admission:
-    """Admit jobs to being run.
+    """Admit jobs to being run: those of which there is something to decide.
 
     Args:
         report: told what went wrong without keeping the job from running, or keeping it for now.
@@ -34,15 +34,6 @@ class Admission:
     def __init__(self, context: QueueContext, report: Callable[[Exception], None]) -> None:
         self._context = context
         self._report = report
-
-    def is_needed(self, record: JobRecord, options: WireOptions) -> bool:
-        """Tell whether there is anything to decide; of most jobs there is not."""
-        return (
-            record.scheduler_id is not None
-            or record.deferred_failure is not None
-            or self._context.rules.max_started is not None
-            or bool(options.expires)
-        )
 
     async def admit(self, record: JobRecord) -> bool:
         """Tell whether the job is to be run; False completes it without.

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from msgspec import UNSET
+
 from oxmq.client.context import QueueContext
 from oxmq.client.job import Job
 from oxmq.codec import encode_json, read_options
@@ -63,10 +65,12 @@ class Executor:
         self._listeners = listeners
         self._report = report
         self._admission = admission
+        self._limits_starts = context.rules.max_started is not None
         # By token too: a job that this worker has lost may come back to it while its first run goes on.
         self._runs: dict[_Key, Run] = {}
         self._reported: dict[_Key, Run] = {}
         self._loop = asyncio.get_running_loop()
+        self._on_progress = self._tell_progress  # one for all runs
         self.abandoned = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -78,13 +82,19 @@ class Executor:
 
     def start_jobs(self, records: list[JobRecord], token: str) -> None:
         loop = asyncio.get_running_loop()
+        started = loop.time()
         self.idle.clear()
         for record in records:
-            run = Run(record, token, loop.time(), self._tell_progress)
+            run = Run(record, token, started, self._on_progress)
             self._runs[record.id, token] = run
             self._renewer.track(record.id, token)
             options = read_options(record.opts)
-            run.guarded = self._admission.is_needed(record, options)
+            run.guarded = (
+                record.scheduler_id is not None
+                or record.deferred_failure is not None
+                or self._limits_starts
+                or options.expires is not UNSET
+            )
             timeout = options.timeout
             if timeout:
                 run.timer = loop.call_later(float(timeout) / 1000, self._stop, run, Stop.TIMEOUT)
@@ -158,7 +168,7 @@ class Executor:
             outcome = outcomes.completed(record, run.token, value, self._context.rules)
         except BaseException as error:  # noqa: BLE001 - a handler that calls sys.exit() fails its job, not the worker
             outcome = await self._outcome_of(run, error)
-        if run.stop is Stop.TIMEOUT or run.stop is Stop.CANCELLED:
+        if run.stop is not None and run.stop is not Stop.HAND_BACK:
             outcome = self._stopped(run)
         self._settle(run, outcome)
 
@@ -218,6 +228,8 @@ class Executor:
             self.abandoned -= 1
             return
         run.reported = True
+        # The task's context holds the job, which holds the run: a ring that only the garbage collector would undo.
+        run.task = None
         if run.timer is not None:
             run.timer.cancel()
         self._runs.pop((run.record.id, run.token), None)

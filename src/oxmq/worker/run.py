@@ -35,6 +35,9 @@ class Run:
 
     __slots__ = ("guarded", "on_progress", "reason", "record", "reported", "started", "stop", "task", "timer", "token")
 
+    guarded: bool
+    reason: str
+
     def __init__(
         self, record: JobRecord, token: str, started: float, on_progress: Callable[[object, object], None]
     ) -> None:
@@ -42,8 +45,6 @@ class Run:
         self.token = token
         self.started = started
         self.on_progress = on_progress
-        self.guarded = False
-        self.reason = ""
         self.task: asyncio.Task[None] | None = None
         self.stop: Stop | None = None
         self.timer: asyncio.TimerHandle | None = None
