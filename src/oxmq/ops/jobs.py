@@ -18,7 +18,7 @@ from oxmq.scripts import SCRIPTS, Retry
 
 T = TypeVar("T")
 
-_ADD = SCRIPTS["add"]
+_ADD, _ADD_RELATED = SCRIPTS["add"], SCRIPTS["add_related"]
 _id, _relations = attrgetter("id"), attrgetter("relations")
 
 
@@ -63,16 +63,20 @@ class NewJob(Struct, frozen=True, gc=False):
 
 def add(keys: QueueKeys, job: NewJob) -> Call[str]:
     """Add a job; the result is its id. An id that exists already adds nothing."""
-    return _add(keys, (job,), lambda reply: _added(keys, job, reply[0]))
+    if job.relations:
+        return _add_related(keys, (job,), lambda reply: _added(keys, job, reply[0]))
+    return _add(keys, (job,), lambda reply: text(reply[0]))
 
 
 def add_bulk(keys: QueueKeys, jobs: Sequence[NewJob]) -> Call[list[str]]:
     """Add jobs in the order given; the result is their ids. When one is refused the others are added all the same."""
+    if not any(map(_relations, jobs)):
+        return _add(keys, jobs, texts)
 
     def decode(reply: Reply) -> list[str]:
         return [_added(keys, job, answer) for job, answer in zip(jobs, reply, strict=True)]
 
-    return _add(keys, jobs, decode if any(map(_relations, jobs)) else texts)
+    return _add_related(keys, jobs, decode)
 
 
 def add_in_chunks(keys: QueueKeys, jobs: Sequence[NewJob]) -> Iterator[Call[list[str]]]:
@@ -196,9 +200,17 @@ def _added(keys: QueueKeys, job: NewJob, answer: Reply) -> str:
 
 
 def _add(keys: QueueKeys, jobs: Sequence[NewJob], decode: Callable[[Reply], T]) -> Call[T]:
+    return Call("add", ("1", keys.base), decode, _retry_of(jobs), _ADD, len(jobs), _rows(jobs))
+
+
+def _add_related(keys: QueueKeys, jobs: Sequence[NewJob], decode: Callable[[Reply], T]) -> Call[T]:
+    rows = tuple(word for job in jobs for word in row_of(job))
+    return Call("add", ("1", keys.base), decode, _retry_of(jobs), _ADD_RELATED, len(jobs), rows)
+
+
+def _retry_of(jobs: Sequence[NewJob]) -> Retry:
     # Without ids of our own a repeated add would add the jobs again.
-    retry = Retry.SAFE if all(map(_id, jobs)) else Retry.NEVER
-    return Call("add", ("1", keys.base), decode, retry, _ADD, len(jobs), _rows(jobs))
+    return Retry.SAFE if all(map(_id, jobs)) else Retry.NEVER
 
 
 def _rows(jobs: Sequence[NewJob]) -> tuple[Word, ...]:
@@ -214,14 +226,13 @@ def _rows(jobs: Sequence[NewJob]) -> tuple[Word, ...]:
             job.delay,
             job.priority,
             "1" if job.next_up else "",
-            job.relations,
         )
     return tuple(rows)
 
 
 def row_of(job: NewJob) -> tuple[Word, ...]:
-    """Return what the scripts that add jobs take of one."""
-    return _rows((job,))
+    """Return what the scripts take of a job that may have relations."""
+    return (*_rows((job,)), job.relations)
 
 
 def _on_job(name: str, keys: QueueKeys, job_id: str, *args: Word, state: str = "active") -> Call[None]:

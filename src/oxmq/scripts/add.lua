@@ -1,43 +1,21 @@
---- add: store jobs and put each where its options say
+--- add: store jobs that stand alone, and put each where its options say
 -- KEYS 1 base      str   "prefix:queue:", with which every key of the queue begins
--- ARGV 1.. jobs    rows  id (empty: the counter gives it), name, data, opts, timestamp, delay, priority, next_up ("1": runs next), relations (JSON: parentKey, parent, children, de; empty for none)
--- RETURNS          list  for each job, in the order given: its id; of a job that exists already, too; the id of the job that stands in for a deduplicated one; or a code
--- ERRORS -5        the parent does not exist
--- ERRORS -7        the job exists and belongs to another living parent
--- EVENTS           added, waiting, delayed, waiting-children, duplicated, deduplicated, removed
--- WRITES           meta, id, wait, delayed, prioritized, pc, waiting-children, marker, events, de, dn, <job>, the parent's :dependencies and :processed, and where it waits
--- COST             O(jobs); log(queue) for a delayed or prioritized one; O(active) for a deduplicated one with keepLastIfActive
+-- ARGV 1.. jobs    rows  id (empty: the counter gives it), name, data, opts, timestamp, delay, priority, next_up ("1": runs next)
+-- RETURNS          list  the id of each job, in the order given; of a job that exists already, too
+-- ERRORS           none
+-- EVENTS           added, waiting, delayed, duplicated
+-- WRITES           meta, id, wait, delayed, prioritized, pc, marker, events, <job>
+-- COST             O(jobs); log(queue) for a delayed or prioritized one
 -- RETRY            safe  where the client makes the ids: repeating it adds nothing twice
 --@include events
 --@include ready
 --@include delayed
 --@include batches
---@include add_job
 
-local ROW = 9
+local ROW = 8
 local base = KEYS[1]
 local events = base .. "events"
 local rows = #ARGV / ROW
-
--- Without its parent a job is not added, and takes no number from the counter.
-local function is_orphan(relations)
-  return relations.parentKey and redis.call("EXISTS", relations.parentKey) == 0
-end
-
--- Where nothing can be added nothing is written, not even what a first add writes down for its queue.
-local function are_all_orphans()
-  for row = 1, rows do
-    local relations = ARGV[row * ROW]
-    if relations == "" or not is_orphan(cjson.decode(relations)) then return false end
-  end
-  return true
-end
-
-local ids, first_in, last_in = {}, {}, {}
-if are_all_orphans() then
-  for row = 1, rows do ids[row] = -5 end
-  return ids
-end
 local max = max_events(base)
 local counter = redis.call("INCRBY", base .. "id", rows) - rows
 
@@ -55,23 +33,9 @@ local function any_taken()
   return #keys > 0 and redis.call("EXISTS", unpack(keys)) > 0
 end
 
+local ids, first_in, last_in = {}, {}, {}
 local ready, held = false, false
 local check = any_taken()
-
-local function push_ready()
-  call_with_all("LPUSH", base .. "wait", first_in)
-  call_with_all("RPUSH", base .. "wait", last_in)
-  if ready then wake(base) end
-  first_in, last_in, ready = {}, {}, false
-end
-
-local function add_related(at, id, relations)
-  if belongs_elsewhere(base, id, relations) then return -7 end
-  push_ready()
-  return add_job(base, max, { id = id, name = ARGV[at + 2], data = ARGV[at + 3], opts = ARGV[at + 4],
-    timestamp = tonumber(ARGV[at + 5]), delay = tonumber(ARGV[at + 6]), priority = tonumber(ARGV[at + 7]),
-    next_up = ARGV[at + 8] == "1" }, relations)
-end
 
 local function add_plain(id, name, data, opts, timestamp, delay_text, priority_text, next_up)
   local job_key, delay, priority = base .. id, tonumber(delay_text), tonumber(priority_text)
@@ -99,26 +63,16 @@ local function add_plain(id, name, data, opts, timestamp, delay_text, priority_t
   ready = true
 end
 
-local orphans = 0
 for row = 0, rows - 1 do
   local at = row * ROW
   local id = ARGV[at + 1]
-  if id == "" then id = string.format("%.0f", counter + row + 1 - orphans) end
+  if id == "" then id = string.format("%.0f", counter + row + 1) end
   ids[row + 1] = id
-  if ARGV[at + 9] == "" then
-    add_plain(id, unpack(ARGV, at + 2, at + 8))
-  else
-    local relations = cjson.decode(ARGV[at + 9])
-    if is_orphan(relations) then
-      ids[row + 1] = -5
-      orphans = orphans + 1
-    else
-      ids[row + 1] = add_related(at, id, relations)
-    end
-  end
+  add_plain(id, unpack(ARGV, at + 2, at + 8))
 end
-if orphans > 0 then redis.call("DECRBY", base .. "id", orphans) end
 
-push_ready()
+call_with_all("LPUSH", base .. "wait", first_in)
+call_with_all("RPUSH", base .. "wait", last_in)
+if ready then wake(base) end
 if held then mark_next_due(base) end
 return ids

@@ -15,7 +15,7 @@
 --@include events
 --@include family
 --@include parents
---@include deduplication
+--@include claims
 --@include erase
 
 local base, id, reason, now = KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3])

@@ -24,7 +24,7 @@
 --@include batches
 --@include erase
 --@include parents
---@include deduplication
+--@include claims
 --@include metrics
 --@include take
 

@@ -11,7 +11,7 @@
 -- RETRY           safe
 -- FLAGS           allow-oom
 --@include parents
---@include deduplication
+--@include claims
 --@include erase
 
 local base, most, budget = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,6 +1,6 @@
 --- drop: delete jobs with whatever depends on them, for good
 --@include parents
---@include deduplication
+--@include claims
 --@include erase
 
 local drop

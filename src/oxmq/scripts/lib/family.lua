@@ -1,7 +1,7 @@
 --- family: remove a job, and its children with it
 --@include events
 --@include parents
---@include deduplication
+--@include claims
 --@include erase
 
 -- How many jobs one call removes, and about how many children of each kind it looks at: a large family goes in pieces.
