@@ -24,7 +24,7 @@ async def wait_for_ever() -> None:
 def count_up() -> None:
     """Ask from time to time: a thread cannot be stopped from outside."""
     while True:
-        time.sleep(0.05)
+        time.sleep(0.05)  # stands for a piece of work
         current_job().check_cancelled()
 
 

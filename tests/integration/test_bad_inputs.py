@@ -48,6 +48,8 @@ def untouched() -> Iterator[str]:
 async def handle(_: object) -> None: ...
 
 
+# Callers need not be typed: where a type is ignored below, what is given is wrong on purpose.
+
 CONSTRUCTORS: list[tuple[Callable[[str], object], str]] = [
     (lambda url: Queue("", url), "queue name must be a non-empty string"),
     (lambda url: Queue("a:b", url), "queue name must not contain ':'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -143,12 +144,12 @@ def package_of(tmp_path: Path, text: str = QUEUE) -> Package:
     return Package(tmp_path / "index.d.ts")
 
 
-def chart(*, outside: tuple[Outside, ...] = (Outside(why="a parent", names=("Base",)),), **entries: object) -> Part:
-    names = {
+def chart(*, outside: tuple[Outside, ...] = (Outside(why="a parent", names=("Base",)),), **entries: Any) -> Part:
+    names: dict[str, Any] = {
         "name": ".name", "opts": Entry(why="none"), "constructor": Entry(why="none"), "add": ".add",
         "add.depth": ".add(delay)", "old": Entry(own=".add"), "static get": Entry(later="soon"), "a-b": "event added",
     }  # fmt: skip
-    return Part((Table("Queue", own="Queue", declared=("Queue",), names={**names, **entries}),), outside)  # type: ignore[dict-item]
+    return Part((Table("Queue", own="Queue", declared=("Queue",), names={**names, **entries}),), outside)
 
 
 def test_a_map_that_fits_has_no_problems(tmp_path: Path) -> None:
@@ -168,8 +169,8 @@ def test_a_map_that_fits_has_no_problems(tmp_path: Path) -> None:
         ({"outside": ()}, "exported: Base stands in no table and has no reason"),
     ],
 )
-def test_whatever_does_not_fit_is_a_problem(tmp_path: Path, entries: dict[str, object], problem: str) -> None:
-    assert problem in compare(package_of(tmp_path), chart(**entries)).problems  # type: ignore[arg-type]
+def test_whatever_does_not_fit_is_a_problem(tmp_path: Path, entries: dict[str, Any], problem: str) -> None:
+    assert problem in compare(package_of(tmp_path), chart(**entries)).problems
 
 
 def test_a_new_member_is_a_problem(tmp_path: Path) -> None:
