@@ -27,8 +27,11 @@ def readers(redis_client: Any) -> int:
 
 
 @pytest.fixture(autouse=True)
-def _nobody_reads(redis_client: Any) -> None:  # pyright: ignore[reportUnusedFunction] - pytest calls it
-    """Wait until the readers that earlier tests left behind have gone: these tests count readers."""
+def _nobody_reads(  # pyright: ignore[reportUnusedFunction] - pytest calls it
+    redis_client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Start without readers and without users of theirs that earlier tests left open: these tests count readers."""
+    monkeypatch.setattr("oxmq.sync.results._readers", {})
     eventually_sync(lambda: readers(redis_client) == 0, 20)
 
 
