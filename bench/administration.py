@@ -152,7 +152,7 @@ def line(case: Case, figures: Figures) -> str:
 async def measure(server: Server, case: Case, jobs: int) -> Figures:
     """Fill a queue and do one thing to it."""
     client: Any = redis.Redis.from_url(server.url)
-    make(client, case, jobs)
+    make(client, case.container, jobs, young=case.young)
     queue = Queue(NAME, server.url)
     await queue.get_version()
     client.config_set("slowlog-max-len", 100_000)
@@ -169,11 +169,11 @@ async def measure(server: Server, case: Case, jobs: int) -> Figures:
     return Figures(seconds, sorted(watch.taken, reverse=True), noted)
 
 
-def make(client: Any, case: Case, jobs: int) -> None:
-    """Fill a container of the queue."""
+def make(client: Any, container: str, jobs: int, *, young: int = 0, name: str = NAME) -> None:
+    """Fill a container of a queue; every `young`th job is young."""
     run = client.register_script(_MAKE)
     for first in range(0, jobs, AT_ONCE):
-        run(keys=[f"bull:{NAME}:"], args=[case.container, first, AT_ONCE, OLD, case.young, YOUNG])
+        run(keys=[f"bull:{name}:"], args=[container, first, min(AT_ONCE, jobs - first), OLD, young, YOUNG])
 
 
 def _id(number: int) -> str:

@@ -28,6 +28,7 @@ from oxmq.errors import (
     QueueStateError,
     RateLimited,
     SchedulerJobError,
+    SchedulerNotFoundError,
     SchedulerSlotError,
     UnavailableError,
     Unrecoverable,
@@ -37,6 +38,7 @@ from oxmq.errors import (
 from oxmq.ops.flows import FlowJob
 from oxmq.ops.metrics import Metrics, MetricsMeta
 from oxmq.ops.queues import QueueMeta
+from oxmq.ops.schedulers import SchedulerRun
 from oxmq.ops.workers import ClientInfo, WorkerInfo
 from oxmq.options import Backoff, Deduplication, JobOptions, Keep, Parent, RateLimit, Telemetry, exponential, fixed
 from oxmq.records import Children, Dependencies, Event
@@ -91,6 +93,8 @@ __all__ = [
     "RateLimited",
     "Schedule",
     "SchedulerJobError",
+    "SchedulerNotFoundError",
+    "SchedulerRun",
     "SchedulerSlotError",
     "SystemClock",
     "Telemetry",

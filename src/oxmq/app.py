@@ -85,6 +85,11 @@ class Oxmq(Closing):
         return self._endpoint
 
     @property
+    def default_job_options(self) -> JobOptions:
+        """Return the options under those of each task."""
+        return self._drafter.defaults
+
+    @property
     def queue_names(self) -> list[str]:
         """Return the queues of the tasks, in order of appearance."""
         return list(dict.fromkeys(queue for queue, _ in self.tasks))

@@ -94,7 +94,7 @@ def decode_json_or(text: bytes | None, default: object) -> Any:  # noqa: ANN401
         return default
     try:
         return _decoder.decode(text)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested without end
         return default
 
 

@@ -74,6 +74,12 @@ def check_zone(name: object, field: str = "tz") -> str:
     return name
 
 
+def spelled_out(pattern: str) -> str:
+    """Return the fields that a pattern such as ``"@daily"`` stands for, with single blanks between; others as is."""
+    clean = " ".join(pattern.split())
+    return _ALIASES.get(clean, clean)
+
+
 def next_after(pattern: str, tz: str | None, moment_ms: int) -> int | None:
     """Return the first match strictly after a moment, both in milliseconds since the epoch; None: there is none.
 

@@ -9,8 +9,9 @@ The tree, with the one question that matters after a failure: *may it have happe
     │   └── OutcomeUnknownError   perhaps: it was sent and the answer was lost
     ├── JobError                  no: a script refused it; the keyspace is unchanged
     │   ├── JobNotFoundError      -1
+    │   │   └── SchedulerNotFoundError  -12
     │   ├── LockLostError         -2 (no lock), -6 (somebody else's lock)
-    │   ├── JobStateError         -3, the job is not in the state that the operation needs
+    │   ├── JobStateError         -3, the job is not in the state that the operation needs (-13: the scheduler)
     │   ├── ChildrenPendingError  -4
     │   ├── ParentNotFoundError   -5
     │   ├── ParentConflictError   -7
@@ -69,6 +70,10 @@ class JobError(OxmqError):
 
 class JobNotFoundError(JobError):
     """Say that no job of that id exists in the queue."""
+
+
+class SchedulerNotFoundError(JobNotFoundError):
+    """Say that no scheduler of that id exists in the queue; `job_id` is the scheduler's id."""
 
 
 class LockLostError(JobError):
@@ -183,6 +188,8 @@ _BY_CODE: dict[int, tuple[type[JobError], str]] = {
         SchedulerSlotError,
         "Cannot create job scheduler iteration - current and next time slots already have jobs. {op} {job}",
     ),
+    -12: (SchedulerNotFoundError, "Missing key for job scheduler {job}. {op}"),
+    -13: (JobStateError, "Job scheduler {job} is a legacy repeatable job, which can only be removed. {op}"),
 }
 
 

@@ -15,13 +15,13 @@ DEFAULT_PREFIX = "bull"
 
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _INTEGER = re.compile(r"0|-?[1-9]\d*")
-_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f{}]")
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\ud800-\udfff{}]")
 _MAX_ID_LENGTH = 200
 #: What stands in the place of an id in the queue's own keys: a job of such an id would overwrite them.
 _OWN_KEYS = {
     "wait", "paused", "active", "delayed", "prioritized", "waiting-children", "completed", "failed", "events", "meta",
     "id", "pc", "marker", "limiter", "stalled", "stalled-check", "repeat", "delay", "priority",
-    "metrics:completed:data", "metrics:failed:data",
+    "metrics:completed:data", "metrics:failed:data", "oxmq:workers", "oxmq:history",
 }  # fmt: skip
 #: What stands for "needs no lock" where a token is expected.
 _NO_LOCK = "0"

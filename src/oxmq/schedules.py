@@ -96,6 +96,8 @@ class JobScheduler(Struct, frozen=True):
         options: the options of its jobs.
         declared: whether an app's code owns it.
         legacy: whether BullMQ made it with an interface that version 6 has dropped. It is shown, and left alone.
+        paused: whether it makes no jobs until it is resumed. BullMQ does not know of it, and makes jobs again once it
+            upserts the scheduler.
     """
 
     id: str
@@ -107,6 +109,7 @@ class JobScheduler(Struct, frozen=True):
     options: JobOptions
     declared: bool = False
     legacy: bool = False
+    paused: bool = False
 
 
 def every(
@@ -228,23 +231,27 @@ def read_schedule(fields: Mapping[str, object]) -> Schedule | None:
 def read_scheduler(scheduler_id: str, next_ms: int, fields: Mapping[str, str]) -> JobScheduler:
     """Return what a record says; BullMQ's older kinds of entries have none, or one that counts nothing."""
     count = _number(fields.get("ic"))
+    paused = "paused" in fields
     return JobScheduler(
         id=scheduler_id,
         name=fields.get("name", scheduler_id),
-        next=instant(next_ms),
+        # The time of a paused one is put off a little, for no job to be that of its next time.
+        next=instant(next_ms - paused),
         schedule=read_schedule(fields),
         iteration_count=count,
         data=decode_json_or(fields.get("data", "{}").encode(), {}),
         options=_template_options(fields.get("opts", "{}").encode()),
         declared=fields.get("declared") == "1",
         legacy=count is None,
+        paused=paused,
     )
 
 
 def _template_options(text: bytes) -> JobOptions:
     options = user_options(read_options(text))
     stored = decode_json_or(text, {})
-    return options if "attempts" in stored else structs.replace(options, attempts=UNSET)
+    given = isinstance(stored, dict) and "attempts" in stored
+    return options if given else structs.replace(options, attempts=UNSET)
 
 
 def _checked(schedule: Schedule) -> Schedule:

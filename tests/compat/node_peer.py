@@ -62,9 +62,10 @@ class NodePeer:
     hangs fails a test instead of the whole run.
     """
 
-    def __init__(self, version: str, url: str) -> None:
+    def __init__(self, version: str, url: str, prefix: str = "bull") -> None:
         self.version = version
         self.url = url
+        self.prefix = prefix
         self.events: list[NodeEvent] = []
         self._process: Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,7 +88,7 @@ class NodePeer:
         """Start the process and wait until it has loaded BullMQ."""
         if not is_installed(self.version):
             raise RuntimeError(f"bullmq {self.version} is not installed; run: python tools/setup_node.py")
-        command = (str(node_executable()), str(PROGRAM), str(package_folder(self.version)), self.url)
+        command = (str(node_executable()), str(PROGRAM), str(package_folder(self.version)), self.url, self.prefix)
         self._process = await asyncio.create_subprocess_exec(
             *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=_LINE_LIMIT
         )

@@ -157,6 +157,46 @@ async def test_node_changes_and_removes_what_we_made(node: NodePeer, queue: Queu
     assert await queue.get_job_schedulers_count() == 0
 
 
+# ---- pausing, which Node does not know -------------------------------------------------------------------------------
+
+
+async def test_node_keeps_to_a_pause(node: NodePeer, queue: Queue, client: Any) -> None:
+    """Also when it is running the job that would make the next one."""
+    await queue.upsert_job_scheduler("s", every(0.05), "echo", {})
+    await node.start_worker(queue.name)
+    for _ in range(3):
+        await until_iterations(client, queue, (await iterations(queue)) + 2)
+        assert await queue.pause_job_scheduler("s")
+        await eventually(lambda: drained(queue), DEADLINE, "jobs are left")
+        made = await iterations(queue)
+        # A job that it works now shows that it has looked, and made none.
+        job = await queue.trigger_job_scheduler("s")
+        assert await job.result(timeout=DEADLINE) == {}
+        assert (next_jobs(client, queue), await iterations(queue)) == ([], made)
+        assert (await node.request("getScheduler", queue=queue.name, scheduler="s"))["every"] == 50
+        assert await queue.resume_job_scheduler("s")
+    await until_iterations(client, queue, (await iterations(queue)) + 2)
+    await queue.remove_job_scheduler("s")
+
+
+async def test_node_s_upsert_ends_a_pause(node: NodePeer, queue: Queue, client: Any) -> None:
+    await queue.upsert_job_scheduler("s", every(60), "echo", {})
+    await queue.pause_job_scheduler("s")
+    template: dict[str, Any] = {"name": "echo", "data": {}}
+    await node.request("upsertScheduler", queue=queue.name, scheduler="s", repeat={"every": 60_000}, template=template)
+    found = await queue.get_job_scheduler("s")
+    assert found is not None
+    assert not found.paused
+    assert len(next_jobs(client, queue)) >= 1
+
+
+async def iterations(queue: Queue) -> int:
+    """Return how many jobs the scheduler has made."""
+    found = await queue.get_job_scheduler("s")
+    assert found is not None
+    return found.iteration_count or 0
+
+
 # ---- both at once ----------------------------------------------------------------------------------------------------
 
 

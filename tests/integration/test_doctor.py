@@ -308,7 +308,7 @@ def test_the_command_exits_with_1_at_an_error_and_its_json_parses(server: RedisS
 def test_the_command_exits_with_2_when_there_is_nothing_to_examine(tmp_path: Path) -> None:
     nowhere = oxmq(tmp_path)
     assert nowhere.returncode == 2
-    assert nowhere.stderr == "Error: there is no server to examine here: give --url, or set OXMQ_URL\n"
+    assert nowhere.stderr == "Error: there is no server here: give --url, or set OXMQ_URL\n"
     unreachable = oxmq(tmp_path, "--url", f"redis://127.0.0.1:{free_port()}", "--json")
     assert unreachable.returncode == 2
     assert "cannot connect to redis://127.0.0.1" in json.loads(unreachable.stdout)["error"]

@@ -7,21 +7,26 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from oxmq import (
     ConfigurationError,
     Job,
     JobOptions,
+    JobStateError,
     ManualClock,
     OxmqError,
     Parent,
     Queue,
     Schedule,
     SchedulerJobError,
+    SchedulerNotFoundError,
     SchedulerSlotError,
+    UnavailableError,
     cron,
     every,
 )
+from oxmq.ops import schedulers
 from tests.integration.bed import Bed, at_once
 from tests.integration.twin import Twin
 from tests.support.waiting import eventually
@@ -282,3 +287,92 @@ async def test_a_schedule_that_cannot_be_read_is_reported_and_its_job_is_kept(be
     assert ran == []
     await worker.close()
     assert await job.get_state() in ("waiting", "delayed")
+
+
+# ---- pausing one, and running it by hand ---------------------------------------------------------------------------
+
+
+async def test_a_scheduler_is_paused_and_resumed(twin: Twin) -> None:
+    queue = still(twin)
+    job = await queue.upsert_job_scheduler("nightly", cron("0 3 * * *"), "report", {"month": 7}, attempts=3)
+    assert await queue.pause_job_scheduler("nightly") is True
+    assert await queue.pause_job_scheduler("nightly") is False
+    found = await queue.get_job_scheduler("nightly")
+    assert (found.paused, found.next, found.legacy) == (True, NOW + timedelta(milliseconds=17_200_000), False)
+    assert await queue.get_job(job.id) is None
+    assert await queue.upsert_job_scheduler("nightly", cron("0 3 * * *"), "report", {"month": 8}) is None
+    assert await queue.resume_job_scheduler("nightly") is True
+    assert await queue.resume_job_scheduler("nightly") is False
+    resumed = await queue.get_job(job.id)
+    assert (resumed.data, resumed.delay, await resumed.get_state()) == ({"month": 8}, 17_200.0, "delayed")
+    assert not (await queue.get_job_scheduler("nightly")).paused
+
+
+async def test_a_job_is_run_by_hand(twin: Twin) -> None:
+    queue = still(twin)
+    await queue.upsert_job_scheduler("nightly", cron("0 3 * * *"), "report", {"month": 7}, attempts=3, priority=2)
+    await queue.pause_job_scheduler("nightly")
+    job = await queue.trigger_job_scheduler("nightly")
+    stored = await queue.get_job(job.id)
+    assert stored.record == job.record
+    assert (job.name, job.data, job.options.attempts, job.priority) == ("report", {"month": 7}, 3, 2)
+    assert (job.record.scheduler_id, await job.get_state()) == (None, "prioritized")
+    assert (await queue.get_job_scheduler("nightly")).paused
+    other = await queue.trigger_job_scheduler("nightly")
+    assert other.id != job.id
+
+
+async def test_what_is_no_scheduler_is_refused(twin: Twin) -> None:
+    queue = still(twin)
+    for do in (queue.pause_job_scheduler, queue.resume_job_scheduler, queue.trigger_job_scheduler):
+        with pytest.raises(SchedulerNotFoundError, match="Missing key for job scheduler none"):
+            await do("none")
+    assert await queue.get_job_scheduler_runs("none") == []
+    for limit in (0, -1, 1.5):
+        with pytest.raises(ConfigurationError, match="limit must be"):
+            await queue.get_job_scheduler_runs("none", limit)
+
+
+async def test_a_legacy_one_is_not_run_by_hand(twin: Twin, redis_client: Any) -> None:
+    queue = still(twin)
+    redis_client.zadd(f"{queue.qualified_name}:repeat", {"old": NOW_MS})
+    with pytest.raises(JobStateError, match="legacy"):
+        await queue.trigger_job_scheduler("old")
+    assert await queue.count() == 0
+
+
+async def test_a_scheduler_that_is_changed_all_the_time_stays_paused(bed: Bed, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = bed.queue(clock=ManualClock(NOW_MS))
+    await queue.upsert_job_scheduler("s", every(60), "echo")
+    await queue.pause_job_scheduler("s")
+    read = schedulers.get_record
+
+    def read_another(keys: Any, scheduler_id: str) -> Any:
+        def decode(_: object) -> schedulers.Stored:
+            return schedulers.Stored(0, {"name": "old"})
+
+        return structs.replace(read(keys, scheduler_id), decode=decode)
+
+    monkeypatch.setattr(schedulers, "get_record", read_another)
+    with pytest.raises(UnavailableError, match="being changed all the time"):
+        await queue.resume_job_scheduler("s")
+    assert await queue.get_delayed() == []
+
+
+async def test_the_runs_of_a_scheduler_are_found(bed: Bed) -> None:
+    async def process(_: Job[Any]) -> None: ...
+
+    queue = bed.queue()
+    bed.working(process)
+    await queue.upsert_job_scheduler("s", every(0.02), "echo")
+
+    async def have_run() -> bool:
+        return len(await queue.get_job_scheduler_runs("s")) >= 3
+
+    await eventually(have_run)
+    assert await queue.pause_job_scheduler("s")
+    found = await queue.get_job_scheduler_runs("s", 2)
+    assert len(found) == 2
+    assert found[0].started is not None
+    assert found[1].started is not None
+    assert found[0].started >= found[1].started

@@ -34,6 +34,10 @@ def iterations_running(queue: Queue) -> list[str]:
     return [job_id for job_id in queue.active if "rjk" in queue.jobs[job_id].fields]
 
 
+def paused_schedulers(queue: Queue) -> list[str]:
+    return [scheduler for scheduler in queue.schedule if "paused" in queue.records[scheduler]]
+
+
 class SchedulerRules(Machine):
     """Do what is done to schedulers, and what workers do with their jobs."""
 
@@ -77,15 +81,38 @@ class SchedulerRules(Machine):
     @needs(lambda queue: queue.schedule)
     @rule(base=bases, number=which)
     def remove_scheduler(self, base: str, number: int) -> None:
-        base = self.busiest(base, lambda queue: queue.schedule)
-        scheduler = [*self.queue(base).schedule, "gone"][number % (len(self.queue(base).schedule) + 1)]
+        base, scheduler = self._some_scheduler(base, number)
         self._leave_over(base, scheduler)
         self.both(lambda: schedules.remove(self.queue(base), scheduler), schedulers.remove(self.keys(base), scheduler))
 
+    @needs(lambda queue: queue.schedule)
+    @rule(base=bases, number=which)
+    def pause_scheduler(self, base: str, number: int) -> None:
+        base, scheduler = self._some_scheduler(base, number)
+        self.both(lambda: schedules.pause(self.queue(base), scheduler), schedulers.pause(self.keys(base), scheduler))
+
+    @needs(paused_schedulers)
+    @rule(base=bases, number=which)
+    def resume_scheduler(self, base: str, number: int) -> None:
+        base = self.busiest(base, paused_schedulers)
+        paused = paused_schedulers(self.queue(base))
+        scheduler = paused[number % len(paused)]
+        stored = self.runner.run(schedulers.get_record(self.keys(base), scheduler))
+        assert stored is not None
+        self.both(
+            lambda: schedules.resume(self.queue(base), scheduler, self.now),
+            schedulers.resume(self.keys(base), scheduler, self.now, stored),
+            lambda said: said == 1,
+        )
+
+    def _some_scheduler(self, base: str, number: int) -> tuple[str, str]:
+        base = self.busiest(base, lambda queue: queue.schedule)
+        known = [*self.queue(base).schedule, "gone"]
+        return base, known[number % len(known)]
+
     def _leave_over(self, base: str, scheduler: str) -> None:
         """Note the job that stays in line though it is not its scheduler's next one any more."""
-        queue = self.queue(base)
-        self.left_over.add(f"repeat:{scheduler}:{queue.schedule.get(scheduler)}")
+        self.left_over.add(f"repeat:{scheduler}:{schedules.last_due(self.queue(base), scheduler)}")
 
 
 def as_schedule(plan: Plan) -> Schedule:

@@ -67,9 +67,18 @@ def next_on_phase(every: int, offset: int, now: int) -> int:
     return due if due > now else due + every
 
 
+def last_due(queue: Queue, scheduler: str) -> int | None:
+    """Return when a scheduler's last job is or was due; the time of a paused one is put off by a millisecond."""
+    score = queue.schedule.get(scheduler)
+    return score if score is None else score - ("paused" in queue.records[scheduler])
+
+
 def upsert(queue: Queue, scheduler: str, now: int, plan: Plan) -> str | None:
-    """Make or change a scheduler and make its job, in the place of the one that waits; None when no time is left."""
-    current, old = queue.schedule.get(scheduler), queue.records.get(scheduler, {})
+    """Make or change a scheduler and make its job, in the place of the one that waits; None when no time is left.
+
+    A paused one makes none, and stays paused.
+    """
+    current, old = last_due(queue, scheduler), queue.records.get(scheduler, {})
     waiting = current if current is not None and _is_waiting(queue, run_id(scheduler, current)) else None
     due = _first_due(queue, scheduler, now, plan, waiting)
     if due is None:
@@ -79,9 +88,16 @@ def upsert(queue: Queue, scheduler: str, now: int, plan: Plan) -> str | None:
         drop(queue, run_id(scheduler, waiting))
     past = {name: old[name] for name in ("ic", "ran") if name in old}
     offset = str(plan.offset if plan.offset is not None else due % plan.every if plan.every else 0)
-    if plan.offset is None and waiting is not None:
+    is_paused = "paused" in old
+    keeps_time = is_paused and old.get("every") == (str(plan.every) if plan.every else None)
+    if plan.offset is None and (waiting is not None or keeps_time):
         offset = old["offset"]
+    if is_paused and waiting is not None:
+        past["ic"] = str(int(past["ic"]) - 1)
     queue.records[scheduler] = {"name": "job", "ic": "1", "offset": offset} | past | plan.record
+    if is_paused and current is not None:
+        _hold(queue, scheduler, current if plan.every and keeps_time else due, 1)
+        return None
     options = plan.opts | {
         "repeat": plan.repeat | ({} if plan.offset is None else {"offset": plan.offset}) | {"count": 1}
     }
@@ -118,7 +134,7 @@ def _first_due(queue: Queue, scheduler: str, now: int, plan: Plan, waiting: int 
 
 
 def _first_of_interval(queue: Queue, scheduler: str, now: int, plan: Plan, every: int, waiting: int | None) -> int:
-    current = queue.schedule.get(scheduler)
+    current = last_due(queue, scheduler)
     if current is not None and queue.records[scheduler].get("every") == str(every):
         if waiting is not None:
             return waiting
@@ -161,7 +177,7 @@ def advance(queue: Queue, job_id: str, now: int) -> tuple[str | None, str | None
     current, record = queue.schedule.get(scheduler), queue.records.get(scheduler, {})
     if current is None:
         return None, None
-    if job_id != run_id(scheduler, current):
+    if "paused" in record or job_id != run_id(scheduler, current):
         return None, job.fields.get("skip") if "atm" not in job.fields else None
     every = int(record["every"]) if "every" in record else options["repeat"].get("every")
     end = int(record["endDate"]) if "endDate" in record else None
@@ -216,6 +232,79 @@ def _next_due(
     free = [time for time in offered if run_id(scheduler, time) not in queue.jobs]
     if not free and times:
         queue.tell("duplicated", jobId=run_id(scheduler, times[0]))
+    return free[0] if free else None
+
+
+def _hold(queue: Queue, scheduler: str, due: int, count: int) -> None:
+    queue.schedule[scheduler] = due + 1
+    queue.records[scheduler] |= {"paused": "1", "count": str(count)}
+
+
+def pause(queue: Queue, scheduler: str) -> bool:
+    """Have a scheduler make no jobs, and remove its next one while that is delayed and was not started."""
+    if scheduler not in queue.schedule:
+        raise Refused(-12)
+    record = queue.records[scheduler]
+    if "paused" in record:
+        return False
+    due, made = queue.schedule[scheduler], int(record["ic"])
+    job_id = run_id(scheduler, due)
+    job = queue.jobs.get(job_id)
+    count = json.loads(job.fields["opts"])["repeat"]["count"] if job else made
+    if job and job_id in queue.delayed and "ats" not in job.fields:
+        queue.take_out(job_id)
+        drop(queue, job_id)
+        queue.tell("removed", jobId=job_id, prev="delayed")
+        record["ic"] = str(made - 1)
+    else:
+        count += 1
+    _hold(queue, scheduler, due, count)
+    return True
+
+
+def resume(queue: Queue, scheduler: str, now: int) -> bool:
+    """Have a paused scheduler make jobs again, from its first time that is yet to come."""
+    if scheduler not in queue.schedule:
+        raise Refused(-12)
+    record = queue.records[scheduler]
+    if "paused" not in record:
+        return False
+    due, count = queue.schedule[scheduler] - 1, int(record["count"])
+    job = queue.jobs.get(run_id(scheduler, due))
+    is_ready = job is not None and "ats" not in job.fields and "finishedOn" not in job.fields
+    is_over = count > int(record.get("limit", count))
+    following = None if is_ready or is_over else _following(queue, scheduler, now, due)
+    del record["paused"], record["count"]
+    queue.schedule[scheduler] = due
+    if following is None:
+        return True
+    record["ic"] = str(int(record["ic"]) + 1)
+    every, opts = record.get("every"), json.loads(record.get("opts", "{}"))
+    repeat: dict[str, Any] = {"every": int(every), "offset": int(record["offset"])} if every else {
+        "pattern": MINUTELY, "tz": "UTC"
+    }  # fmt: skip
+    repeat |= {name: int(record[name]) for name in ("limit", "startDate", "endDate") if name in record}
+    options = {"attempts": 0} | opts | {"repeat": repeat | {"count": count}}
+    priority, next_up = opts.get("priority", 0), opts.get("lifo", False)
+    data = record.get("data", "{}")
+    _make(queue, scheduler, now, following, record["name"], data, options, priority, next_up=next_up)
+    return True
+
+
+def _following(queue: Queue, scheduler: str, now: int, due: int) -> int | None:
+    record = queue.records[scheduler]
+    end = int(record["endDate"]) if "endDate" in record else None
+    if "every" in record:
+        every = int(record["every"])
+        first = due if due > now else next_on_phase(every, int(record["offset"]), now)
+        found, is_full = _free_time(queue, scheduler, first, every, end)
+        if is_full:
+            raise Refused(-11)
+        return found
+    times = minutes_after(max(now, int(record.get("startDate", 0))), end)
+    free = [time for time in times if run_id(scheduler, time) not in queue.jobs]
+    if times and not free:
+        raise Refused(-10)
     return free[0] if free else None
 
 

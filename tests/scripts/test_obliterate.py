@@ -35,6 +35,8 @@ def furnish(bench: Bench, jobs: int = 3) -> None:
     for state in ("completed", "failed"):
         bench.client.hset(f"bull:q:metrics:{state}", mapping={"count": 1})
         bench.client.rpush(f"bull:q:metrics:{state}:data", 1)
+    bench.client.hset("bull:q:oxmq:workers", "w1", "{}")
+    bench.client.xadd("bull:q:oxmq:history", {"v": "1"})
     bench.run(queues.pause(bench.keys))
 
 

@@ -10,15 +10,19 @@ from msgspec import UNSET
 from oxmq.client.job import Job
 from oxmq.client.queue_handle import QueueHandle
 from oxmq.codec import instant_ms
-from oxmq.errors import ConfigurationError
+from oxmq.errors import ConfigurationError, UnavailableError, job_error
+from oxmq.ids import uuid7
 from oxmq.keys import check_queue_name, check_scheduler_id
-from oxmq.ops import schedulers
+from oxmq.ops import jobs, schedulers
 from oxmq.ops.drafts import JobDrafter
-from oxmq.options import JobOptionArgs, job_options
+from oxmq.ops.schedulers import SchedulerRun, Stored
+from oxmq.options import JobOptionArgs, check_whole, job_options
 from oxmq.schedules import JobScheduler, Schedule
 
 #: How many schedulers one call reads at most.
 _PAGE = 250
+#: How often a scheduler is read anew that others change while it is resumed.
+_TRIES = 5
 
 
 class QueueSchedulers(QueueHandle):
@@ -45,8 +49,11 @@ class QueueSchedulers(QueueHandle):
             data: their payload.
             options: their options, over the queue's defaults.
 
+        A paused scheduler stays paused.
+
         Returns:
-            The next job; None when the schedule leaves no time for one: then nothing was changed.
+            The next job; None when the schedule leaves no time for one: then nothing was changed; and None when the
+            scheduler is paused.
 
         Raises:
             ConfigurationError: something is not acceptable; nothing was sent.
@@ -102,6 +109,71 @@ class QueueSchedulers(QueueHandle):
         A next job that is ready already runs once more.
         """
         return await self._context.runner.run(schedulers.remove(self._context.keys, scheduler_id))
+
+    async def pause_job_scheduler(self, scheduler_id: str) -> bool:
+        """Have a scheduler make no jobs until it is resumed; return whether it was not paused already.
+
+        Its next job is removed while that is delayed; one that is ready or runs ends as any other. The scheduler stays
+        listed, and stays paused when code upserts or declares it. BullMQ's workers keep to it; BullMQ's upsert, which
+        does not know of it, has the scheduler make jobs again.
+
+        Raises:
+            SchedulerNotFoundError: there is no such scheduler.
+            JobStateError: it is one of BullMQ's older kind.
+        """
+        return await self._context.runner.run(schedulers.pause(self._context.keys, scheduler_id))
+
+    async def resume_job_scheduler(self, scheduler_id: str) -> bool:
+        """Have a paused scheduler make jobs again, and return whether it was paused.
+
+        The next job is due at the first of its times that is yet to come; those that passed meanwhile are left out,
+        whatever `missed` says.
+
+        Raises:
+            SchedulerNotFoundError: there is no such scheduler.
+            SchedulerSlotError: jobs of its next times exist; it stays paused.
+            ConfigurationError: another library stored a pattern or a time zone that cannot be read here.
+        """
+        context = self._context
+        for _ in range(_TRIES):
+            stored = await self._stored(scheduler_id, "resume_job_scheduler")
+            call = schedulers.resume(context.keys, scheduler_id, context.clock.now_ms(), stored)
+            said = await context.runner.run(call)
+            if said != schedulers.CHANGED:
+                return said == 1
+        raise UnavailableError(f"scheduler {scheduler_id!r} is being changed all the time; it stays paused")
+
+    async def trigger_job_scheduler(self, scheduler_id: str) -> Job[Any]:
+        """Add a job such as the scheduler makes, to be run at once, and return it.
+
+        The scheduler goes on as if nothing had happened, and if it is paused stays so.
+
+        Raises:
+            SchedulerNotFoundError: there is no such scheduler.
+            JobStateError: it is one of BullMQ's older kind, whose record does not say what its jobs are like.
+        """
+        context = self._context
+        stored = await self._stored(scheduler_id, "trigger_job_scheduler")
+        if stored.is_legacy:
+            raise job_error(-13, job_id=scheduler_id, queue=self.name, operation="trigger_job_scheduler")
+        now = context.clock.now_ms()
+        draft = schedulers.manual_run(scheduler_id, stored, uuid7(now), now)
+        await context.runner.run(jobs.add(context.keys, draft))
+        return Job(context, draft.record(draft.id))
+
+    async def get_job_scheduler_runs(self, scheduler_id: str, limit: int = 10) -> list[SchedulerRun]:
+        """Return up to `limit` jobs of a scheduler that were started, the newest first.
+
+        They are found as long as they are among the newest 1,000 jobs of their state.
+        """
+        check_whole(limit, "limit", least=1, most=1_000)
+        return await self._context.runner.run(schedulers.get_last_runs(self._context.keys, scheduler_id, limit))
+
+    async def _stored(self, scheduler_id: str, operation: str) -> Stored:
+        stored = await self._context.runner.run(schedulers.get_record(self._context.keys, scheduler_id))
+        if stored is None:
+            raise job_error(-12, job_id=scheduler_id, queue=self.name, operation=operation)
+        return stored
 
     async def _upsert(
         self,

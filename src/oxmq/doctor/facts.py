@@ -71,15 +71,18 @@ class ServerFacts(Struct, frozen=True, kw_only=True):
         return " ".join((*_client_for(self.address), *words))
 
 
-async def gather_facts(runner: AsyncRunner) -> ServerFacts:
+async def gather_facts(runner: AsyncRunner, trips: int = _TRIPS) -> ServerFacts:
     """Ask the server for everything that it will tell.
+
+    Args:
+        trips: how many round trips to measure.
 
     Raises:
         UnavailableError: it does not answer at all.
     """
     await runner.run(server.ping())
     reader = _Reader(runner)
-    trips = [await _timed(runner) for _ in range(_TRIPS)]
+    timed = [await _timed(runner) for _ in range(trips)]
     client_names: list[str] | None = await reader.read("CLIENT LIST", server.get_client_names())
     return ServerFacts(
         address=runner.endpoint.address,
@@ -87,9 +90,9 @@ async def gather_facts(runner: AsyncRunner) -> ServerFacts:
         config=await reader.read_settings(),
         client_names=client_names,
         unread=tuple(reader.unread),
-        trips_ms=tuple(trip for trip, _ in trips),
+        trips_ms=tuple(trip for trip, _ in timed),
         # The quickest round trip leaves the least room for error.
-        ahead_s=min(trips)[1],
+        ahead_s=min(timed)[1],
     )
 
 

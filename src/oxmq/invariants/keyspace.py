@@ -56,8 +56,8 @@ Dump = Mapping[str, Value]
 #: Fields of hashes whose value some rule reads; of all others it is enough to know that they are there.
 NEEDED_FIELDS: Final = (
     "opts", "delay", "priority", "atm", "ats", "stc", "parentKey", "rjk",  # of a job
-    "limit", "endDate", "ic",  # of a scheduler
-    "opts.maxLenEvents", "paused", "concurrency",  # of the queue's meta
+    "limit", "endDate", "ic", "paused",  # of a scheduler, the last of the queue's meta too
+    "opts.maxLenEvents", "concurrency",  # of the queue's meta
     "count",  # of metrics
 )  # fmt: skip
 
@@ -72,6 +72,7 @@ OWN_KEYS: Final[dict[str, type[Value]]] = {
     "stalled-check": Text, "limiter": Text, "marker": Scores, "events": Stream, "repeat": Scores,
     "metrics:completed": Fields, "metrics:failed": Fields,
     "metrics:completed:data": Items, "metrics:failed:data": Items,
+    "oxmq:workers": Fields, "oxmq:history": Stream,
 }  # fmt: skip
 _PARTS: Final[dict[str, type[Value]]] = {
     "lock": Text, "logs": Items, "dependencies": Members, "processed": Fields, "failed": Fields, "unsuccessful": Scores,

@@ -235,6 +235,11 @@ def _runs_of(queue: Keyspace, scheduler: str, due: float, runs: list[str]) -> Fo
         return
     if len(runs) > 1:
         yield key, f"scheduler {scheduler} has {len(runs)} runs to come: {', '.join(sorted(runs))}"
+    if "paused" in record:
+        # One that was ready when it was paused runs all the same.
+        held_back = [job_id for job_id in runs if queue.is_in(job_id, "delayed")]
+        yield from ((key, f"scheduler {scheduler} is paused and will run job {job_id}") for job_id in held_back)
+        return
     ended = "endDate" in record or ("limit" in record and _number(record, "ic") >= _number(record, "limit"))
     if not runs and not ended and not queue.is_in(f"repeat:{scheduler}:{due:.0f}", "active", *PENDING):
         yield key, f"scheduler {scheduler} has no run to come: it has stopped"

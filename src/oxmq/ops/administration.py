@@ -34,6 +34,7 @@ class Piece(Struct, frozen=True):
 
     Attributes:
         ids: the jobs deleted; none when the call only counts them.
+        deleted: how many jobs were deleted.
         looked: how many entries it looked at.
         length: how many there were.
         more: whether there may be more behind them.
@@ -41,6 +42,7 @@ class Piece(Struct, frozen=True):
     """
 
     ids: list[str]
+    deleted: int
     looked: int
     length: int
     more: bool
@@ -59,14 +61,14 @@ def clean(
     """
     bound = MAX_ROWS if most is None else min(most, MAX_ROWS)
     words = (container, cutoff_ms, MAX_ROWS, bound, place.id, place.at, "1" if first else "")
-    call = run_script("clean", keys.base, *words, decode=lambda reply: _piece(texts(reply[0]), reply))
+    call = run_script("clean", keys.base, *words, decode=lambda reply: _piece(texts(reply[0]), len(reply[0]), reply))
     return call if most is not None else structs.replace(call, retry=Retry.SAFE)
 
 
 def drain(keys: QueueKeys, container: str, place: Place) -> Call[Piece]:
     """Look at some entries of a container and delete the jobs, all but the schedulers' next ones."""
     words = (container, MAX_ROWS, place.id, place.at)
-    return run_script("drain", keys.base, *words, decode=lambda reply: _piece([], reply))
+    return run_script("drain", keys.base, *words, decode=lambda reply: _piece([], number(reply[0]), reply))
 
 
 def obliterate(keys: QueueKeys, count: int, *, force: bool) -> Call[bool]:
@@ -149,6 +151,6 @@ def _requeued(reply: Reply) -> Requeued:
     return Requeued(*reply)
 
 
-def _piece(ids: list[str], reply: Reply) -> Piece:
+def _piece(ids: list[str], deleted: int, reply: Reply) -> Piece:
     _, looked, length, more, last_id, at = reply
-    return Piece(ids, looked, length, more == 1, Place(text(last_id), text(at)))
+    return Piece(ids, deleted, looked, length, more == 1, Place(text(last_id), text(at)))

@@ -57,8 +57,8 @@ def run_script(name: str, base: str, *args: Word, decode: Callable[[Reply], T]) 
 
 
 def text(reply: Reply) -> str:
-    """Return a reply as text."""
-    return reply.decode() if isinstance(reply, bytes) else str(reply)
+    """Return a reply as text. Anybody may have written it: what is no UTF-8 is shown escaped."""
+    return reply.decode(errors="backslashreplace") if isinstance(reply, bytes) else str(reply)
 
 
 def texts(reply: Reply) -> list[str]:

@@ -29,6 +29,33 @@ def read_hash(job_id: str, flat: Sequence[bytes]) -> JobRecord:
     return record
 
 
+def read_any_hash(job_id: str, flat: Sequence[bytes]) -> JobRecord:
+    """Return the record of a hash that anybody may have written; what cannot be understood is shown all the same."""
+    try:
+        return read_hash(job_id, flat)
+    except (ValueError, OverflowError):
+        return read_hash(job_id, [_mended(flat[i - i % 2], flat[i], i) for i in range(len(flat))])
+
+
+#: Fields that are numbers.
+_NUMBERS = {
+    b"timestamp", b"delay", b"priority", b"attemptsMade", b"atm", b"ats", b"stc", b"processedOn", b"finishedOn",
+    b"dueOn",
+}  # fmt: skip
+#: What a number may be at most: more milliseconds than there are dates.
+_MOST = 10**15
+
+
+def _mended(field: bytes, word: bytes, index: int) -> bytes:
+    if index % 2 and field in _NUMBERS:
+        try:
+            value = float(word)
+            return str(int(value)).encode() if abs(value) < _MOST else b"0"
+        except (ValueError, OverflowError):
+            return b"0"
+    return word.decode(errors="backslashreplace").encode()
+
+
 def _read_more(record: JobRecord, get: Callable[[bytes], bytes | None]) -> None:
     record.attempts_made = number(get(b"attemptsMade") or get(b"atm"))
     record.attempts_started = number(get(b"ats"))

@@ -53,8 +53,7 @@ def advance(keys: QueueKeys, record: JobRecord, now_ms: int) -> Call[Verdict]:
     repeat = read_members(stored.get("repeat", b"{}"))
     schedule = read_schedule(msgspec.json.decode(msgspec.json.encode(repeat))) or Schedule()
     number = _count(repeat) + 1
-    template = {name: value for name, value in stored.items() if name not in _OWN}
-    template.setdefault("attempts", Raw(b"0"))
+    template = own_options(record.opts)
     words = (
         *job_words(
             scheduler_id,
@@ -100,6 +99,13 @@ def read_members(json: bytes | Raw) -> Members:
         return _decoder.decode(json)
     except msgspec.DecodeError:
         return {}
+
+
+def own_options(json: bytes) -> Members:
+    """Return the options that a scheduler's next job has in common with others, of one's options or a template's."""
+    members = {name: value for name, value in read_members(json).items() if name not in _OWN}
+    members.setdefault("attempts", Raw(b"0"))
+    return members
 
 
 def _times(schedule: Schedule, due_ms: int, now_ms: int) -> tuple[Word, ...]:

@@ -94,6 +94,16 @@ def get(keys: QueueKeys, job_id: str) -> Call[JobRecord | None]:
     return command("HGETALL", keys.job(job_id), decode=decode)
 
 
+def get_options(keys: QueueKeys, job_id: str) -> Call[bytes | None]:
+    """Read a job's options as they are stored; None when there is no such job."""
+    return command("HGET", keys.job(job_id), "opts", decode=lambda reply: reply)
+
+
+def exists(keys: QueueKeys, job_id: str) -> Call[bool]:
+    """Tell whether there is such a job."""
+    return command("HEXISTS", keys.job(job_id), "name", decode=bool)
+
+
 def get_state(keys: QueueKeys, job_id: str) -> Call[str]:
     """Tell which state the job is in; ``"unknown"`` when no container holds it."""
     return run_script("get_state", keys.base, job_id, decode=text)
@@ -128,8 +138,13 @@ def add_log(keys: QueueKeys, job_id: str, row: str, keep: int | None) -> Call[in
 def get_logs(keys: QueueKeys, job_id: str, start: int, end: int, *, asc: bool) -> Call[list[str]]:
     """Read log lines from `start` to `end`, both included; -1 is the last. Oldest first when `asc`."""
     if asc:
-        return command("LRANGE", keys.logs(job_id), start, end, decode=texts)
-    return command("LRANGE", keys.logs(job_id), -(end + 1), -(start + 1), decode=lambda reply: texts(reply)[::-1])
+        return command("LRANGE", keys.logs(job_id), start, end, decode=_lines)
+    return command("LRANGE", keys.logs(job_id), -(end + 1), -(start + 1), decode=lambda reply: _lines(reply)[::-1])
+
+
+def _lines(reply: Sequence[bytes]) -> list[str]:
+    # A peer may have written what is no text; the other lines are wanted all the same.
+    return [line.decode(errors="backslashreplace") for line in reply]
 
 
 def count_logs(keys: QueueKeys, job_id: str) -> Call[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
 from msgspec import Struct
 
@@ -46,25 +47,55 @@ class Metrics(Struct, frozen=True):
     count: int
 
 
+NO_METRICS: Final = Metrics(MetricsMeta(0, None, 0), [], 0)
+"""What is counted where no worker keeps metrics."""
+
+
 def get_metrics(keys: QueueKeys, state: str, start: int, end: int) -> Call[Metrics]:
     """Read the minutes from `start` to `end`, both included; 0 is the newest, and -1 the oldest."""
     return run_script("get_metrics", keys.base, state, start, end, decode=_metrics)
 
 
+class Family(Struct, frozen=True):
+    """Hold one metric for Prometheus: its name, what it means, its kind, and the labels and value of each sample."""
+
+    name: str
+    meaning: str
+    kind: str
+    samples: list[tuple[dict[str, str], float]]
+
+
 def prometheus_text(queue: str, counts: Mapping[str, int], ended: Mapping[str, int], labels: Mapping[str, str]) -> str:
     """Write down the jobs in each state, and the jobs that ended `completed` and `failed`."""
-    more = "".join(f', {name}="{_escaped(value)}"' for name, value in labels.items())
-    name = _escaped(queue)
-    lines = list(_head("bullmq_job_count", "Number of jobs in the queue by state", "gauge"))
-    lines += (f'bullmq_job_count{{queue="{name}", state="{state}"{more}}} {count}' for state, count in counts.items())
-    for state, count in ended.items():
-        lines += _head(f"bullmq_job_{state}_total", f"Total number of {state} jobs", "counter")
-        lines.append(f'bullmq_job_{state}_total{{queue="{name}"{more}}} {count}')
+    by_state = [({"queue": queue, "state": state, **labels}, float(count)) for state, count in counts.items()]
+    families = [job_count(by_state)]
+    families += (ended_total(state, [({"queue": queue, **labels}, count)]) for state, count in ended.items())
+    return exposition(families)
+
+
+def job_count(samples: list[tuple[dict[str, str], float]]) -> Family:
+    """Return the metric of how many jobs are in each state."""
+    return Family("bullmq_job_count", "Number of jobs in the queue by state", "gauge", samples)
+
+
+def ended_total(state: str, samples: list[tuple[dict[str, str], float]]) -> Family:
+    """Return the metric of how many jobs have ended as `state`."""
+    return Family(f"bullmq_job_{state}_total", f"Total number of {state} jobs", "counter", samples)
+
+
+def exposition(families: Iterable[Family]) -> str:
+    """Write metrics down as Prometheus reads them, each with all its samples; those without any are left out."""
+    lines: list[str] = []
+    for family in families:
+        if family.samples:
+            lines += (f"# HELP {family.name} {family.meaning}", f"# TYPE {family.name} {family.kind}")
+            lines += (f"{family.name}{_labels(labels)} {value:.17g}" for labels, value in family.samples)
     return "\n".join(lines)
 
 
-def _head(metric: str, meaning: str, kind: str) -> Iterable[str]:
-    return (f"# HELP {metric} {meaning}", f"# TYPE {metric} {kind}")
+def _labels(labels: Mapping[str, str]) -> str:
+    pairs = ", ".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
+    return f"{{{pairs}}}" if pairs else ""
 
 
 def checked_labels(labels: Mapping[str, str]) -> Mapping[str, str]:

@@ -20,7 +20,7 @@ _OWN: Final = frozenset({
     "meta", "id", "wait", "paused", "prioritized", "pc", "active", "delayed", "waiting-children", "completed", "failed",
     "stalled", "stalled-check", "limiter", "marker", "events", "repeat", "delay", "priority", "metrics", "de", "dn",
 })  # fmt: skip
-_FAMILIES: Final = ("metrics:", "de:", "dn:", "repeat:")
+_FAMILIES: Final = ("metrics:", "de:", "dn:", "repeat:", "oxmq:")
 
 
 def pattern(keys: QueueKeys) -> str:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import chain
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from oxmq.codec import MAX_VALUE_BYTES, encode_json, wire_options
+from oxmq.codec import MAX_VALUE_BYTES, encode_json, instant, read_options, wire_options
 from oxmq.errors import ConfigurationError, job_error
 from oxmq.keys import QueueKeys, check_job_name
 from oxmq.ops.call import Call, Reply, Word, command, number, run_script, text
-from oxmq.ops.iterations import Members, job_words, optional, read_members
+from oxmq.ops.iterations import Members, job_words, optional, own_options, read_members
+from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptions
 from oxmq.records import JobRecord
-from oxmq.schedules import JobScheduler, Schedule, read_scheduler
+from oxmq.schedules import JobScheduler, Schedule, read_schedule, read_scheduler
 
 #: Options that make no sense for jobs that a scheduler makes: it gives them these itself, or they have one parent.
 NOT_FOR_TEMPLATES = ("job_id", "delay", "timestamp", "deduplication", "parent")
 
-#: What the record holds of a scheduler's past rather than of its definition.
-_PAST = ("ic", "offset", "ran")
+#: What the record holds of a scheduler's past and state rather than of its definition.
+_PAST = ("ic", "offset", "ran", "paused", "count")
+#: What `resume` answers when the scheduler was changed since its record was read.
+CHANGED: Final = 2
+#: The last moment that a date can hold, in milliseconds since the epoch.
+_LAST_DATE: Final = 253_402_300_799_000
+#: How many of the newest jobs of each state are searched for those of one scheduler.
+_SEARCHED = 1_000
 
 
 class Template(Struct, frozen=True):
@@ -47,6 +56,11 @@ class Stored(Struct, frozen=True):
 
     next_ms: int
     fields: dict[str, str]
+
+    @property
+    def is_legacy(self) -> bool:
+        """Tell whether BullMQ made it with an interface that version 6 has dropped."""
+        return "ic" not in self.fields
 
 
 def template(name: str, data: object, options: JobOptions, defaults: JobOptions) -> Template:
@@ -93,6 +107,22 @@ def is_defined_so(stored: Stored, schedule: Schedule, wanted: Mapping[str, Word]
     return defining == {name: text(value) for name, value in wanted.items()}
 
 
+class SchedulerRun(Struct, frozen=True):
+    """Hold one run of a scheduler's job.
+
+    Attributes:
+        job_id: the job.
+        state: ``"active"``, ``"completed"`` or ``"failed"``.
+        started: when it last started; None when that is not recorded.
+        finished: when it ended; None while it runs.
+    """
+
+    job_id: str
+    state: str
+    started: datetime | None
+    finished: datetime | None
+
+
 def upsert(
     keys: QueueKeys,
     scheduler_id: str,
@@ -101,7 +131,10 @@ def upsert(
     template: Template,
     fields: Mapping[str, Word],
 ) -> Call[JobRecord | None]:
-    """Make or change a scheduler; the result is its next job, None when no time is left (then nothing changes)."""
+    """Make or change a scheduler; the result is its next job.
+
+    It is None when no time is left, and then nothing changes; and when the scheduler is paused, which it stays.
+    """
 
     def decode(reply: Reply) -> JobRecord | None:
         if isinstance(reply, int):
@@ -141,6 +174,84 @@ def remove(keys: QueueKeys, scheduler_id: str) -> Call[bool]:
     return run_script("remove_scheduler", keys.base, scheduler_id, decode=bool)
 
 
+def pause(keys: QueueKeys, scheduler_id: str) -> Call[bool]:
+    """Have a scheduler make no jobs; the result says whether it was not paused already.
+
+    Raises:
+        SchedulerNotFoundError: there is no such scheduler.
+        JobStateError: it is one of BullMQ's older kind.
+    """
+    decode = _changed(keys, scheduler_id, "pause")
+    return run_script("pause_scheduler", keys.base, scheduler_id, decode=lambda reply: decode(reply) == 1)
+
+
+def resume(keys: QueueKeys, scheduler_id: str, now_ms: int, stored: Stored) -> Call[int]:
+    """Have a paused scheduler make jobs again; the result is 1, 0 when it was not paused, or `CHANGED`.
+
+    Args:
+        stored: its record, read just before.
+
+    Raises:
+        SchedulerNotFoundError: there is no such scheduler.
+        SchedulerSlotError: jobs of its next times exist.
+        ConfigurationError: its pattern or time zone cannot be read here.
+    """
+    fields = stored.fields
+    schedule = read_schedule(fields) or Schedule()
+    opts = own_options(fields.get("opts", "{}").encode())
+    options = read_options(msgspec.json.encode(opts))
+    counted = fields.get("count", "")
+    number_of_next = int(counted) if counted.isdecimal() else 1
+    times = schedule.times_after(now_ms)
+    words = (
+        *job_words(
+            scheduler_id,
+            now_ms,
+            opts,
+            msgspec.json.encode({**schedule.repeat_options(), "count": number_of_next}),
+            0 if isinstance(options.priority, UnsetType) else int(options.priority),
+            options.lifo is True,
+        ),
+        "1" if schedule.limit is None or number_of_next <= schedule.limit else "",
+        len(times),
+        *times,
+        *chain.from_iterable(fields.items()),
+    )
+    return run_script("resume_scheduler", keys.base, *words, decode=_changed(keys, scheduler_id, "resume"))
+
+
+def manual_run(scheduler_id: str, stored: Stored, job_id: str, now_ms: int) -> NewJob:
+    """Return a plain job such as the scheduler makes, to be run at once. The scheduler does not know of it."""
+    fields = stored.fields
+    members = own_options(fields.get("opts", "{}").encode())
+    for member in ("de", "parent"):
+        members.pop(member, None)
+    opts = msgspec.json.encode(members)
+    options = read_options(opts)
+    return NewJob(
+        id=job_id,
+        name=fields.get("name", scheduler_id),
+        data=fields.get("data", "{}").encode(),
+        opts=opts,
+        timestamp=now_ms,
+        priority=0 if isinstance(options.priority, UnsetType) else int(options.priority),
+        next_up=options.lifo is True,
+    )
+
+
+def get_last_runs(keys: QueueKeys, scheduler_id: str, limit: int) -> Call[list[SchedulerRun]]:
+    """Find up to `limit` of a scheduler's jobs that were started, the newest first.
+
+    They are looked for among the newest 1,000 jobs of each state.
+    """
+
+    def decode(reply: Reply) -> list[SchedulerRun]:
+        runs = [SchedulerRun(text(job_id), text(state), _time(on), _time(end)) for job_id, state, on, end in reply]
+        return sorted(runs, key=_order, reverse=True)[:limit]
+
+    return run_script("get_scheduler_runs", keys.base, scheduler_id, limit, _SEARCHED, decode=decode)
+
+
 def count(keys: QueueKeys) -> Call[int]:
     return command("ZCARD", keys.of("repeat"), decode=number)
 
@@ -166,15 +277,45 @@ def get_page(keys: QueueKeys, start: int, end: int, *, asc: bool) -> Call[list[J
 
 
 def _schedulers(reply: Reply) -> list[JobScheduler]:
-    return [read_scheduler(text(found), int(float(due)), _fields(flat)) for found, due, flat in reply]
+    return [
+        read_scheduler(found.decode(errors="backslashreplace"), _due(score), _fields(flat))
+        for found, score, flat in reply
+    ]
 
 
 def _stored(reply: Reply) -> Stored | None:
-    return None if reply is None else Stored(int(float(reply[0])), _fields(reply[1]))
+    return None if reply is None else Stored(_due(reply[0]), _fields(reply[1]))
+
+
+def _due(score: bytes) -> int:
+    """Return when a job is due; another library may have written any number, and not each is a date."""
+    return int(min(max(float(score), 0), _LAST_DATE))
 
 
 def _fields(flat: Sequence[bytes]) -> dict[str, str]:
-    return {flat[at].decode(): flat[at + 1].decode() for at in range(0, len(flat), 2)}
+    # Another library may have written anything.
+    words = [word.decode(errors="backslashreplace") for word in flat]
+    return dict(zip(words[::2], words[1::2], strict=True))
+
+
+def _changed(keys: QueueKeys, scheduler_id: str, verb: str) -> Callable[[int], int]:
+    def decode(reply: int) -> int:
+        if reply < 0:
+            raise job_error(reply, job_id=scheduler_id, queue=keys.name, operation=f"{verb}_job_scheduler")
+        return reply
+
+    return decode
+
+
+def _time(value: bytes | None) -> datetime | None:
+    try:
+        return None if value is None else instant(int(float(value)))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _order(run: SchedulerRun) -> tuple[float, str]:
+    return (run.started.timestamp() if run.started else 0.0, run.job_id)
 
 
 def _bounds(schedule: Schedule) -> Iterable[Word]:

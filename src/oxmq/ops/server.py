@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from oxmq.invariants import NEEDED_FIELDS, Items, Members, Scores, Stream, Text, Value
 from oxmq.ops.call import Call, Reply, Word, command, ignore, number, text
+from oxmq.scripts import SCRIPTS
 
 
 class KeyPage(Struct, frozen=True):
@@ -40,6 +41,19 @@ def get_config(name: str) -> Call[str]:
 def get_client_names() -> Call[list[str]]:
     """Read under what names clients are connected, empty names left out. Some servers forbid this."""
     return command("CLIENT", "LIST", decode=_client_names)
+
+
+class SlowCommand(Struct, frozen=True):
+    """Hold an entry of the slow log: when, for how long (seconds), and what; without what it was about."""
+
+    at: float
+    took: float
+    command: str
+
+
+def get_slow_log(count: int) -> Call[list[SlowCommand]]:
+    """Read the newest commands that took long. Many hosted servers forbid this."""
+    return command("SLOWLOG", "GET", count, decode=lambda reply: list(map(_slow, reply)))
 
 
 def scan(cursor: int, pattern: str, count: int) -> Call[KeyPage]:
@@ -77,6 +91,7 @@ def get_value(key: str, kind: str, most: int) -> Call[Value]:
     return command(_READERS[kind][0], key, *_ranges(kind, most), decode=_READERS[kind][1])
 
 
+_SCRIPT_NAMES: Final = {script.sha: f"oxmq {name}" for name, script in SCRIPTS.items()}
 #: For each type that a queue has the command that reads it, and how to read the reply.
 _READERS: Final[dict[str, tuple[str, Callable[[Reply], Value]]]] = {
     "string": ("GET", lambda reply: Text(_any_text(reply or b""))),
@@ -106,6 +121,14 @@ def _page(reply: Reply) -> KeyPage:
 def _info(reply: bytes) -> dict[str, str]:
     lines = (line.partition(":") for line in reply.decode(errors="replace").splitlines())
     return {name: value for name, separator, value in lines if separator}
+
+
+def _slow(entry: Reply) -> SlowCommand:
+    words = [_any_text(word) for word in entry[3][:2]]
+    name = words[0].upper() if words else ""
+    if name == "EVALSHA" and len(words) > 1:
+        name = _SCRIPT_NAMES.get(words[1], f"EVALSHA {words[1][:8]}")
+    return SlowCommand(int(entry[1]), int(entry[2]) / 1e6, name)
 
 
 def _client_names(reply: bytes) -> list[str]:

@@ -26,10 +26,11 @@ local taken = ARGV[7]
 local key = record_key(base, scheduler)
 local current = tonumber(redis.call("ZSCORE", base .. "repeat", scheduler) or nil)
 if not current then return { "run", "" } end
-local record = redis.call("HMGET", key, "ic", "name", "data", "every", "offset", "endDate", "missed", "overlap", "ran")
+local record = redis.call("HMGET", key, "ic", "name", "data", "every", "offset", "endDate", "missed", "overlap", "ran",
+  "paused")
 if ARGV[10] == "1" and not record[1] then return { "legacy", "" } end
 
-if taken ~= iteration_id(scheduler, current) then
+if record[10] or taken ~= iteration_id(scheduler, current) then
   -- What was said of it holds until it has ended; somebody who then retries it by hand wants it to run.
   local said = redis.call("HMGET", base .. taken, "skip", "atm")
   return { said[1] and not said[2] and said[1] or "run", "" }

@@ -14,7 +14,7 @@
 -- ARGV 12 offset      int   ms; empty: as it comes
 -- ARGV 13 times       int   how many times of the pattern follow
 -- ARGV 14.. times     int   ms; then the record's fields: field, value
--- RETURNS             list  the job's id, its delay, its options; nil: no time is left, nothing was changed
+-- RETURNS             list  the job's id, its delay, its options; nil: no time is left, nothing was changed; or it is paused, and stays so
 -- ERRORS -10          a job of the pattern's next time exists
 -- ERRORS -11          jobs of the interval's next times exist
 -- EVENTS              added, waiting, delayed
@@ -22,14 +22,15 @@
 -- COST                O(wait) in the worst case: the list must be searched for the job that waits
 -- RETRY               safe  the second time it takes the place of what the first has made
 --@include iterations
+--@include pausing
 --@include drop
 
 local base, scheduler, now = KEYS[1], ARGV[1], tonumber(ARGV[2])
 local every, start, last, offset = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11]), tonumber(ARGV[12])
 local times = tonumber(ARGV[13])
 local key = record_key(base, scheduler)
-local current = tonumber(redis.call("ZSCORE", base .. "repeat", scheduler) or nil)
-local old = redis.call("HMGET", key, "every", "offset", "ic", "ran")
+local old = redis.call("HMGET", key, "every", "offset", "ic", "ran", "paused")
+local current = last_due(redis.call("ZSCORE", base .. "repeat", scheduler), old[5])
 
 -- Where the current job waits to be run; nil when it does not. BullMQ does not look in `wait` while the queue is paused.
 local function where_it_waits()
@@ -45,9 +46,9 @@ local function where_it_waits()
 end
 
 local waits_in = where_it_waits()
+local unchanged = current and tonumber(old[1]) == every
 
 local function next_of_interval()
-  local unchanged = current and tonumber(old[1]) == every
   if unchanged and waits_in then return current end
   if unchanged then
     local due = current + every
@@ -98,11 +99,13 @@ end
 -- A job in whose place the new one comes leaves it the offset as well.
 local function phase()
   if offset then return ARGV[12] end
-  if waits_in and old[2] then return old[2] end
+  if (waits_in or (old[5] and unchanged)) and old[2] then return old[2] end
   return every and string.format("%.0f", due % every) or "0"
 end
 
-local fields = { "HSET", key, "name", ARGV[7], "ic", old[3] or 1, "offset", phase() }
+-- What a paused scheduler loses it makes anew when it is resumed.
+local made = old[5] and waits_in and string.format("%.0f", (tonumber(old[3]) or 1) - 1) or old[3] or 1
+local fields = { "HSET", key, "name", ARGV[7], "ic", made, "offset", phase() }
 local function also(...)
   for _, word in ipairs({ ... }) do fields[#fields + 1] = word end
 end
@@ -110,6 +113,10 @@ if old[4] then also("ran", old[4]) end
 also(unpack(ARGV, 14 + times))
 redis.call("DEL", key)
 redis.call(unpack(fields))
+if old[5] then
+  note_paused(base, scheduler, key, unchanged and every and current or due, 1)
+  return false
+end
 
 local job = store_iteration(base, now, { scheduler = scheduler, due = due, name = ARGV[7], data = ARGV[8],
   opts_head = ARGV[3], id_head = ARGV[4], priority = tonumber(ARGV[5]), next_up = ARGV[6] == "1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Any
 
 from msgspec import UNSET
@@ -72,6 +73,8 @@ class Executor:
         self._loop = asyncio.get_running_loop()
         self._on_progress = self._tell_progress  # one for all runs
         self.abandoned = 0
+        self.completed = 0
+        self.failed = 0
         self.idle = asyncio.Event()
         self.idle.set()
 
@@ -105,6 +108,13 @@ class Executor:
         latest = asyncio.get_running_loop().time() - seconds
         return [run.record.id for run in self._runs.values() if run.started <= latest and run.stop is None]
 
+    def some_running(self, most: int) -> list[tuple[JobRecord, float]]:
+        """Return up to `most` of the jobs that are running, those that have been for longest first, and since when.
+
+        Times are on the loop's clock.
+        """
+        return [(run.record, run.started) for run in islice(self._runs.values(), most)]
+
     def cancel(self, reason: str, job_id: str | None = None) -> int:
         """Stop the runs of a job, or of all; they fail with the reason. Return how many there were."""
         stopping = [run for run in self._runs.values() if run.stop is None and job_id in (None, run.record.id)]
@@ -128,10 +138,12 @@ class Executor:
         if run is None:
             return
         if outcome.kind == "completed":
+            self.completed += 1
             if self._listeners.wanted("completed"):
                 self._listeners.tell("completed", self._job(run), outcome.value)
         elif outcome.kind in ("failed", "retry", "delay"):
             event = "failed" if outcome.kind == "failed" else "retrying"
+            self.failed += outcome.kind == "failed"
             logger.warning("job %s (%s) of queue %s: %s: %s", run.record.id, run.record.name,
                            self._context.keys.name, event, outcome.value)  # fmt: skip
             self._listeners.tell(event, self._job(run), outcome.value)

@@ -5,13 +5,16 @@ So neither a handler that blocks the event loop nor a slow transfer on the worke
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from oxmq.errors import OxmqError
 from oxmq.keys import QueueKeys
 from oxmq.ops import lifecycle
+from oxmq.ops.call import Call
 from oxmq.transport.sync_runner import SyncRunner
 
 #: How many locks one call renews at most.
@@ -29,6 +32,7 @@ class LockRenewer:
         on_error: called, in the renewer's thread, with each failure to reach Redis.
         max_silence: stop renewing when `beat` was not called for so many seconds: the loop is taken for dead, and
             its jobs for others to recover.
+        speak_for_loop: given for how many seconds `beat` was not called, returns what is to be told Redis about it.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class LockRenewer:
         on_lost: Callable[[list[str]], None],
         on_error: Callable[[Exception], None],
         max_silence: float,
+        speak_for_loop: Callable[[float], Call[Any] | None] = lambda _: None,
     ) -> None:
         self._runner = runner
         self._keys = keys
@@ -46,6 +51,7 @@ class LockRenewer:
         self._on_lost = on_lost
         self._on_error = on_error
         self._max_silence = max_silence
+        self._speak_for_loop = speak_for_loop
         self._tokens: dict[str, str] = {}
         self._told: set[tuple[str, str]] = set()
         self._stopped = threading.Event()
@@ -84,10 +90,18 @@ class LockRenewer:
         # The first time without a lock: the connection and the script are there before one depends on them.
         self._renew_all()
         while not self._stopped.wait(self._lock_ms / 3000):
-            if time.monotonic() - self._beat > self._max_silence:
+            silent = time.monotonic() - self._beat
+            if silent > self._max_silence:
                 self._on_error(OxmqError(f"the event loop was silent for {self._max_silence} s; locks run out"))
-                continue
-            self._renew_all()
+            else:
+                self._renew_all()
+            self._speak(silent)
+
+    def _speak(self, silent: float) -> None:
+        call = self._speak_for_loop(silent)
+        if call is not None:
+            with contextlib.suppress(OxmqError):
+                self._runner.run(call)
 
     def _renew_all(self) -> None:
         # A copy in one step: the loop goes on tracking meanwhile.

@@ -11,12 +11,21 @@ _BEAT = 0.5
 
 
 class Pulse(Service):
-    """Beat twice a second, for the lock renewer to see."""
+    """Beat twice a second, for the lock renewer to see, and note how late the loop is."""
 
     def __init__(self, renewer: LockRenewer) -> None:
         self._renewer = renewer
+        self._latest = 0.0
+
+    def take_lag(self) -> float:
+        """Return by how many seconds a beat was late at most since this was last asked."""
+        latest, self._latest = self._latest, 0.0
+        return latest
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             self._renewer.beat()
+            due = loop.time() + _BEAT
             await asyncio.sleep(_BEAT)
+            self._latest = max(self._latest, loop.time() - due)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import socket
 import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from oxmq.client.context import QueueContext
+from oxmq.ops.heartbeats import MOST_JOBS, Heartbeat
 from oxmq.ops.lifecycle import Outcome
 from oxmq.transport.stream import BlockingConnection
 from oxmq.transport.sync_runner import SyncRunner
@@ -20,13 +23,18 @@ from oxmq.worker.exchange import Exchange
 from oxmq.worker.executor import STOP_GRACE, AsyncHandler, Executor
 from oxmq.worker.fetcher import Fetcher
 from oxmq.worker.health import WorkerHealth, verdict
+from oxmq.worker.heartbeat import Heart, oxmq_version
+from oxmq.worker.history_recorder import HistoryRecorder
 from oxmq.worker.lock_renewer import LockRenewer
+from oxmq.worker.memory import resident_bytes
 from oxmq.worker.options import WorkerOptions
 from oxmq.worker.pulse import Pulse
 from oxmq.worker.stalled_checker import StalledChecker
 
 #: How long a closing worker waits for Redis to confirm the last outcomes, in seconds.
 _LAST_WORDS = 10.0
+#: How much of a job's name is told, in characters.
+_LONGEST_NAME = 100
 
 
 class Services:
@@ -37,6 +45,10 @@ class Services:
     ) -> None:
         keys, clock, runner = context.keys, context.clock, context.runner
         self._queue = keys.name
+        self._clock = clock
+        self._id = str(uuid.uuid4())
+        self._started_ms = clock.now_ms()
+        self._paused = False
         self._options = options
         self._listeners = listeners
         self._renewer = LockRenewer(
@@ -46,12 +58,13 @@ class Services:
             on_lost=self._in_loop(self._tell_lost),
             on_error=self._in_loop(lambda error: listeners.tell("error", error)),
             max_silence=options.max_loop_block_ms / 1000,
+            speak_for_loop=lambda silent: self._heart.beat_for_loop(silent, clock.now_ms()),
         )
         admission = Admission(context, self._report_error)
         self._executor = Executor(context, handler, self._renewer, listeners, self._report, admission)
         self._cancel_watch = CancelWatch(runner, keys, self._executor)
         self._exchange = Exchange(
-            runner, keys, clock, context.terms, options.concurrency, _token_maker(), self._executor
+            runner, keys, clock, context.terms, options.concurrency, self._token_maker(), self._executor
         )
         name = keys.client_name
         marker = BlockingConnection(runner.endpoint, f"{name}:w:{options.name}" if options.name else name)
@@ -66,14 +79,19 @@ class Services:
             on_error=self._executor.report_error,
         )
         self._pulse = Pulse(self._renewer)
+        self._heart = Heart(runner, keys, self._describe)
+        self._history = HistoryRecorder(runner, keys, clock)
 
     def start(self, *, taking: bool) -> None:
         """Start every part, and take the first jobs unless that is to wait."""
         self._renewer.start()
         self._pulse.start()
         self._cancel_watch.start()
+        self._paused = not taking
         if taking:
             self.resume()
+        self._heart.start()
+        self._history.start()
 
     @property
     def slots(self) -> int:
@@ -86,6 +104,7 @@ class Services:
 
     async def pause(self, *, wait: bool) -> None:
         """Take no more jobs; wait for the running ones if asked."""
+        self._paused = True
         self._exchange.stop_taking()
         await self._fetcher.stop()
         await self._stalled.stop()
@@ -95,6 +114,7 @@ class Services:
 
     def resume(self) -> None:
         """Take jobs again."""
+        self._paused = False
         self._stalled.start()
         self._fetcher.start()
         self._exchange.take()
@@ -115,6 +135,9 @@ class Services:
             self._executor.give_up_all()
             await _first_of(_LAST_WORDS, self._exchange.settled)
         await self._exchange.close()
+        await self._history.stop()
+        await self._heart.stop()
+        await self._heart.forget()
         await self._cancel_watch.stop()
         await self._pulse.stop()
         await asyncio.to_thread(self._renewer.stop)
@@ -138,6 +161,38 @@ class Services:
             abandoned=self._executor.abandoned + abandoned_threads,
         )
 
+    def _describe(self) -> Heartbeat:
+        health, host, pid = self.health(0), socket.gethostname(), os.getpid()
+        now, loop_now = self._clock.now_ms(), asyncio.get_running_loop().time()
+        running = self._executor.some_running(MOST_JOBS)
+        return Heartbeat(
+            at_ms=now,
+            id=self._id,
+            name=self._options.name or f"{host}:{pid}",
+            host=host,
+            pid=pid,
+            version=oxmq_version(),
+            started_ms=self._started_ms,
+            slots=self.slots,
+            busy=health.running,
+            jobs=[
+                (record.id, record.name[:_LONGEST_NAME], now - int((loop_now - since) * 1000))
+                for record, since in running
+            ],
+            rss=resident_bytes(),
+            loop_lag=round(self._pulse.take_lag(), 3),
+            since_fetch=round(health.since_cycle, 3),
+            healthy=health.healthy,
+            reason=health.reason,
+            paused=self._paused,
+            completed=self._executor.completed,
+            failed=self._executor.failed,
+        )
+
+    def _token_maker(self) -> Callable[[], str]:
+        numbers = itertools.count()
+        return lambda: f"{self._id}:{next(numbers)}"
+
     def _report_error(self, error: Exception) -> None:
         self._executor.report_error(error)
 
@@ -160,11 +215,6 @@ class Services:
             loop.call_soon_threadsafe(callback, detail)
 
         return call
-
-
-def _token_maker() -> Callable[[], str]:
-    worker_id, numbers = str(uuid.uuid4()), itertools.count()
-    return lambda: f"{worker_id}:{next(numbers)}"
 
 
 async def _first_of(seconds: float, *events: asyncio.Event) -> None:

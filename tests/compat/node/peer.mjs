@@ -1,6 +1,6 @@
 // A Node process with a real BullMQ in it, driven over stdin and stdout by one JSON object per line.
 //
-//   node peer.mjs <folder with node_modules> <redis url>
+//   node peer.mjs <folder with node_modules> <redis url> <prefix of all keys>
 //
 //   request   {"id": 1, "op": "add", "args": {...}}
 //   answer    {"id": 1, "result": ...}  or  {"id": 1, "error": {"message", "name", "code"}}
@@ -12,7 +12,7 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 import readline from 'node:readline';
 
-const [folder, url] = process.argv.slice(2);
+const [folder, url, prefix] = process.argv.slice(2);
 const require = createRequire(path.join(folder, 'package.json'));
 const {
   FlowProducer, Job, Queue, Worker, QueueEvents, QueueEventsProducer, UnrecoverableError, WaitingChildrenError,
@@ -116,7 +116,7 @@ function handle(job, token) {
 
 function queue(name) {
   if (!queues.has(name)) {
-    const made = new Queue(name, { connection: connection() });
+    const made = new Queue(name, { connection: connection(), prefix });
     made.on('error', (error) => news(`queue:${name}`, 'error', failure(error)));
     queues.set(name, made);
   }
@@ -147,7 +147,7 @@ const heard = [
 let flows;
 
 function flowProducer() {
-  flows ??= new FlowProducer({ connection: connection() });
+  flows ??= new FlowProducer({ connection: connection(), prefix });
   return flows;
 }
 
@@ -203,7 +203,7 @@ const operations = {
   cronTimes: ({ cases }) => cases.map(cronTime),
 
   async startWorker({ queue: name, opts }) {
-    const worker = new Worker(name, handle, { connection: connection(), ...opts });
+    const worker = new Worker(name, handle, { connection: connection(), prefix, ...opts });
     watch(worker, `worker:${name}`);
     workers.set(name, worker);
     await worker.waitUntilReady();
@@ -214,7 +214,7 @@ const operations = {
     await worker?.close(force);
   },
   async startEvents({ queue: name }) {
-    const events = new QueueEvents(name, { connection: connection(), lastEventId: '0-0' });
+    const events = new QueueEvents(name, { connection: connection(), prefix, lastEventId: '0-0' });
     for (const event of heard) events.on(event, (fields) => news(`events:${name}`, event, fields ?? {}));
     events.on('error', (error) => news(`events:${name}`, 'error', failure(error)));
     listeners.set(name, events);
@@ -297,11 +297,11 @@ Object.assign(operations, {
     stopClock(start);
     actors.clear();
     for (const name of names) {
-      actors.set(`queue:${name}`, new Queue(name, { connection: connection(), ...queueOptions }));
-      actors.set(`worker:${name}`, new Worker(name, undefined, { connection: connection(), autorun: false, ...workerOptions }));
+      actors.set(`queue:${name}`, new Queue(name, { connection: connection(), prefix, ...queueOptions }));
+      actors.set(`worker:${name}`, new Worker(name, undefined, { connection: connection(), prefix, autorun: false, ...workerOptions }));
     }
-    actors.set('flow', new FlowProducer({ connection: connection() }));
-    actors.set('eventsProducer', new QueueEventsProducer(names[0], { connection: connection() }));
+    actors.set('flow', new FlowProducer({ connection: connection(), prefix }));
+    actors.set('eventsProducer', new QueueEventsProducer(names[0], { connection: connection(), prefix }));
     recorders = [...actors.values()];
     for (const kind of ['queue', 'worker']) actors.set(kind, actors.get(`${kind}:${names[0]}`));
     await Promise.all(recorders.map((actor) => actor.waitUntilReady?.()));
