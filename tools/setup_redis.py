@@ -6,18 +6,22 @@ apt or no network, says so in one sentence and ends well: the tests then use Val
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-CACHE = Path(__file__).parents[1] / ".cache" / "redis"
+ROOT = Path(__file__).resolve().parent.parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(ROOT))
+
+# Run as a program, this file finds its neighbour only now.
+from tools.debian import Archive  # noqa: E402 - see above
+
+CACHE = ROOT / ".cache" / "redis"
 LAUNCHER = CACHE / "redis-server"
 PACKAGES = ("redis-server", "redis-tools")
-#: The C library must be the one that runs already.
-NOT_UNPACKED = {"libc6"}
 
 
 def main() -> int:
@@ -48,68 +52,25 @@ def usable(program: str | Path | None) -> Path | None:
 
 
 def unpack() -> Path | None:
-    """Download the packages as an ordinary user, unpack them, and write a launcher that finds their libraries."""
-    if not (shutil.which("apt-get") and shutil.which("dpkg")):
+    """Unpack the packages as an ordinary user, and write a launcher that finds their libraries."""
+    if not Archive.is_possible():
         return None
-    downloads = CACHE / "packages"
-    downloads.mkdir(parents=True, exist_ok=True)
+    archive = Archive(CACHE)
     try:
-        download(downloads)
-        for package in downloads.glob("*.deb"):
-            run("dpkg", "-x", str(package), str(CACHE / "root"))
+        download(archive)
     except subprocess.CalledProcessError:
         return None
-    write_launcher()
+    archive.write_launcher(LAUNCHER, "usr/bin/redis-server")
     return usable(LAUNCHER)
 
 
-def download(target: Path) -> None:
+def download(archive: Archive) -> None:
     """Fetch the packages and the libraries that they name, with the machine's package lists or fresh private ones."""
     try:
-        run("apt-get", "download", *PACKAGES, *libraries(), cwd=target)
+        archive.unpack(archive.libraries(*PACKAGES).union(PACKAGES))
     except subprocess.CalledProcessError:
-        private = private_lists()
-        run("apt-get", *private, "update")
-        run("apt-get", *private, "download", *PACKAGES, *libraries(*private), cwd=target)
-
-
-def libraries(*options: str) -> list[str]:
-    """Return the library packages that the server depends on."""
-    text = run("apt-cache", *options, "depends", "--no-recommends", "--no-suggests", *PACKAGES)
-    named = set(re.findall(r"^ +Depends: ((?:lib|lua-)\S+)$", text, re.MULTILINE))
-    return sorted(named - NOT_UNPACKED)
-
-
-def private_lists() -> list[str]:
-    """Return apt options that keep package lists in the cache, where no root is needed."""
-    for folder in ("state/lists/partial", "archives/partial"):
-        (CACHE / "apt" / folder).mkdir(parents=True, exist_ok=True)
-    return [
-        f"-oDir::State={CACHE / 'apt/state'}",
-        "-oDir::State::status=/var/lib/dpkg/status",
-        f"-oDir::Cache={CACHE / 'apt'}",
-        "-oAPT::Sandbox::User=",
-    ]
-
-
-def write_launcher() -> None:
-    """Write a script that runs the unpacked server in place of itself, wherever the repository lies."""
-    folders = sorted({str(library.parent.relative_to(CACHE)) for library in (CACHE / "root").rglob("*.so*")})
-    paths = ":".join(f"$here/{folder}" for folder in folders)
-    LAUNCHER.write_text(
-        "#!/bin/sh\n"
-        'here=$(cd "$(dirname "$0")" && pwd)\n'
-        f'LD_LIBRARY_PATH="{paths}" exec "$here/root/usr/bin/redis-server" "$@"\n'
-    )
-    LAUNCHER.chmod(0o755)
-
-
-def run(*command: str, cwd: Path | None = None) -> str:
-    """Run a command quietly and return what it printed."""
-    answer = subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
-    )
-    return answer.stdout
+        archive.use_private_lists()
+        archive.unpack(archive.libraries(*PACKAGES).union(PACKAGES))
 
 
 if __name__ == "__main__":
