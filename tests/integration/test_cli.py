@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -267,7 +268,7 @@ def test_processes_stop_in_order_when_the_one_that_started_them_is_killed(start:
 def test_dev_restarts_the_worker_when_a_file_changes_and_survives_mistakes(
     start: Start, tmp_path: Path, url: str
 ) -> None:
-    session = start("dev", "shop:app")
+    session = start("dev", "shop:app", "--no-web")
     session.await_words("works shop:app")
     with Queue("default", url) as queue:
         assert result_of(queue, "greet", {"name": "ox"}) == "Hello, ox!"
@@ -285,13 +286,41 @@ def test_dev_restarts_the_worker_when_a_file_changes_and_survives_mistakes(
 
 
 def test_dev_without_a_server_brings_its_own_and_takes_it_along(start: Start, tmp_path: Path) -> None:
-    session = start("dev", "shop:app", OXMQ_URL="")
+    session = start("dev", "shop:app", "--no-web", OXMQ_URL="")
     session.await_words("works shop:app")
     embedded = EmbeddedServer(tmp_path / ".oxmq")
     assert f"embedded://{tmp_path}/.oxmq" in session.output()
     assert embedded.pid is not None
     assert session.stop(signal.SIGINT) == 0
     eventually_sync(lambda: embedded.pid is None, PATIENCE, "the embedded server still runs")
+
+
+def test_dev_serves_the_dashboard_beside_the_worker(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("def (")
+    session = start("dev", "shop:app", "--port", "0")
+    session.await_words("the dashboard ended with exit code 2: it is tried again with the next change")
+    session.await_words("the worker ended with exit code 2: waiting for a change")
+    (tmp_path / "shop.py").write_text(APP)
+    session.await_words("works shop:app")
+    session.await_words("dashboard http")
+    address = re.search(r"dashboard (http://127\.0\.0\.1:\d+/)", session.output())
+    assert address is not None, session.output()
+    with urllib.request.urlopen(f"{address[1]}health/live", timeout=PATIENCE) as answer:
+        assert answer.status == 200
+    assert session.stop(signal.SIGINT) == 0
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"{address[1]}health/live", timeout=PATIENCE)
+
+
+def test_several_worker_processes_start_afresh_when_a_file_changes(start: Start, tmp_path: Path) -> None:
+    session = start("worker", "shop:app", "--reload", "--processes", "2")
+    session.await_words("works shop:app", times=2)
+    first = session.worker_pids()
+    (tmp_path / "shop.py").write_text(APP.replace("Hello", "Goodbye"))
+    session.await_words("works shop:app", times=4)
+    assert not any(map(is_running, first))
+    assert session.stop(signal.SIGINT) == 0
+    assert not any(map(is_running, session.worker_pids()))
 
 
 # ---- the rest ----------------------------------------------------------------------------------------------------

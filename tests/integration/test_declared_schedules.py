@@ -47,6 +47,25 @@ async def test_a_declared_schedule_is_added_changed_and_removed(bed: Bed) -> Non
     assert await schedules_of(third) == {}
 
 
+async def test_a_schedule_that_is_paused_stays_so(bed: Bed) -> None:
+    app, later = bed.app(), bed.app()
+
+    async def poll() -> None: ...
+
+    app.task(schedule=every("1h"))(poll)
+    await start_worker(bed, app)
+    queue = app.queue()
+    assert await queue.pause_job_scheduler("poll")
+    await start_worker(bed, app)
+    later.task(schedule=every("2h"))(poll)
+    await start_worker(bed, later)
+    (found,) = await queue.get_job_schedulers()
+    assert (found.paused, found.schedule and found.schedule.every_ms) == (True, 7_200_000)
+    assert not await queue.get_delayed()
+    assert await queue.resume_job_scheduler("poll")
+    assert len(await queue.get_delayed()) == 1
+
+
 async def test_a_schedule_that_is_so_already_is_left_alone(bed: Bed) -> None:
     app = bed.app()
 

@@ -18,6 +18,7 @@ SAYS = {
     "deduplication": r"rebuilt home, indexed oxmq\n",
     "flow": r"The ox: 10 words\n",
     "rate_limit": r"15 calls took \d+\.\d s\n",
+    "web_api": r"202 Accepted\ncompleted: report of month 3\n",
     "schedule": r"(beat\n){3}(\w+ runs next at \d{4}-.+\n){2}",
 }
 

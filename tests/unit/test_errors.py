@@ -56,6 +56,8 @@ def test_a_configuration_error_is_a_value_error() -> None:
             errors.SchedulerSlotError,
             "Cannot create job scheduler iteration - current and next time slots already have jobs. finish 7",
         ),
+        (-12, errors.SchedulerNotFoundError, "Missing key for job scheduler 7. finish"),
+        (-13, errors.JobStateError, "Job scheduler 7 is a legacy repeatable job, which can only be removed. finish"),
         (-42, JobError, "Unknown code -42 error for 7. finish"),
     ],
 )

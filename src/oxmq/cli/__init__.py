@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-
-from oxmq.errors import OxmqError
+from io import TextIOWrapper
 
 __all__ = ["main"]
 
@@ -12,17 +11,16 @@ _REQUIRED = ("rich", "typer")
 
 
 def main() -> int:
-    """Run the command line of this process and return the exit code: see `oxmq.cli.screen` for the codes."""
+    """Run the command line of this process and return the exit code: see `oxmq.cli.terminal.exits` for the codes."""
     try:
         from oxmq.cli.program import program  # noqa: PLC0415 - they are an extra
-        from oxmq.cli.screen import fail  # noqa: PLC0415 - needs them too
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _REQUIRED:
             raise
         print('The oxmq command needs Typer and Rich: pip install "oxmq[standard]"', file=sys.stderr)  # noqa: T201 - nothing nicer is there
         return 2
-    try:
-        program()
-    except OxmqError as error:
-        return fail(str(error))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a terminal that cannot show a letter is shown its number
+            stream.reconfigure(errors="backslashreplace")
+    program(prog_name="oxmq")
     return 0

@@ -1,4 +1,4 @@
-"""Run a worker that starts afresh whenever the source code changes."""
+"""Run a worker that starts afresh whenever the source code changes, and the dashboard beside it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from oxmq.cli.children import Child, ending, first_of
-from oxmq.cli.screen import note
+from oxmq.cli.terminal.screen import note
 from oxmq.worker.signals import stopping_on_signals
 
 #: Seconds between two looks at the files.
@@ -48,17 +48,52 @@ def _source_files(directory: Path) -> Iterator[tuple[Path, int]]:
                 continue
 
 
+class Companion:
+    """Hold a process that goes on while the worker is restarted: the one that serves the dashboard.
+
+    Args:
+        arguments: its command line; none for no such process.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
+        self._child: Child | None = None
+        self._end: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    async def ensure(self) -> None:
+        """Start it unless it runs: an application that could not be imported may be better after a change."""
+        if self._arguments and self._end is None:
+            self._child = await Child.start(self._arguments)
+            self._end = asyncio.create_task(self._await_end(self._child))
+
+    async def stop(self) -> None:
+        """Stop it, and wait for its end."""
+        self._stopping = True
+        if self._child is not None and self._end is not None:
+            self._child.stop()
+            await self._end
+
+    async def _await_end(self, child: Child) -> None:
+        code = await child.wait()
+        self._end = None
+        if not self._stopping:
+            note(f"the dashboard {ending(code)}: it is tried again with the next change")
+
+
 class DevSession:
     """Run one worker process at a time, and another after each change.
 
     Args:
         arguments: the command line of the worker.
         directory: where the source code is.
+        companion: the command line of a process that goes on meanwhile; none for no such process.
     """
 
-    def __init__(self, arguments: Sequence[str], directory: Path) -> None:
+    def __init__(self, arguments: Sequence[str], directory: Path, companion: Sequence[str] = ()) -> None:
         self._arguments = arguments
         self._directory = directory
+        self._companion = Companion(companion)
         self._child: Child | None = None
         self._stopping = asyncio.Event()
 
@@ -67,8 +102,12 @@ class DevSession:
         sources = Sources(self._directory)
         note(f"restarting at each change of a Python file in {self._directory}; Ctrl-C stops everything")
         with stopping_on_signals(self._stop, self._stop):
-            while not self._stopping.is_set():
-                await self._run_until_change(sources)
+            try:
+                while not self._stopping.is_set():
+                    await self._companion.ensure()
+                    await self._run_until_change(sources)
+            finally:
+                await self._companion.stop()
         return 0
 
     def _stop(self) -> None:

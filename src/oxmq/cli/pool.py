@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 
 from oxmq.cli.children import Child, ending, first_of
-from oxmq.cli.screen import EXIT_FAILURE, EXIT_UNUSABLE, note
+from oxmq.cli.terminal.screen import EXIT_FAILURE, EXIT_UNUSABLE, note
 from oxmq.worker.signals import stopping_on_signals
 
 #: A process that lives for fewer seconds has failed to start.

@@ -3,22 +3,34 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oxmq.cli.screen import EXIT_FAILURE, show_json
+from oxmq.cli.arguments import Json, Prefix, Url
+from oxmq.cli.completion import complete_queue
+from oxmq.cli.job.commands import jobs
+from oxmq.cli.queue.commands import queues
+from oxmq.cli.schedule.commands import schedules
+from oxmq.cli.terminal.exits import EXIT_CODES, Program
+from oxmq.cli.terminal.screen import EXIT_FAILURE, EXIT_UNUSABLE, fail, say, show_json
 
 program = typer.Typer(
     name="oxmq",
+    cls=Program,
     help="Background jobs for Python that speak BullMQ.",
+    epilog=EXIT_CODES,
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+program.add_typer(queues, name="queue")
+program.add_typer(jobs, name="job")
+program.add_typer(schedules, name="schedule")
 
 
 class LogLevel(StrEnum):
@@ -31,11 +43,9 @@ class LogLevel(StrEnum):
 
 
 Target = Annotated[str, typer.Argument(metavar="MODULE:APP", help="The application, as in hello:app.")]
-Url = Annotated[str | None, typer.Option(help="The server; else $OXMQ_URL, else the embedded one in ./.oxmq.")]
 Queues = Annotated[str | None, typer.Option(help="The queues to work, with commas between; else all.")]
 Concurrency = Annotated[int, typer.Option(min=1, help="How many jobs of each queue may run at once.")]
 LogLevels = Annotated[LogLevel, typer.Option(help="Which log messages to print.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def _print_version(wanted: bool) -> None:
@@ -62,6 +72,7 @@ def worker(
     concurrency: Concurrency = 10,
     grace: Annotated[str, typer.Option(help="How long running jobs may take after the signal to stop.")] = "30s",
     processes: Annotated[int, typer.Option(min=1, help="How many processes, each with that concurrency.")] = 1,
+    reload: Annotated[bool, typer.Option("--reload", help="Start afresh whenever a Python file changes.")] = False,
     url: Url = None,
     log_level: LogLevels = LogLevel.INFO,
     lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
@@ -73,14 +84,17 @@ def worker(
     """
     import asyncio
 
+    from oxmq.cli.dev import DevSession
     from oxmq.cli.pool import WorkerPool
     from oxmq.cli.worker import WorkerSettings, run_worker, stop_when_closed
 
     if lifeline is not None:
         stop_when_closed(lifeline)
-    settings = WorkerSettings(target, _names(queues), concurrency, grace, url, log_level.value)
+    settings = WorkerSettings(target, _names(queues), concurrency, grace, url, log_level.value, processes)
+    if reload:
+        raise typer.Exit(asyncio.run(DevSession(settings.arguments(), Path.cwd()).run()))
     if processes > 1:
-        raise typer.Exit(asyncio.run(WorkerPool(processes, settings.arguments()).run()))
+        raise typer.Exit(asyncio.run(WorkerPool(processes, settings.arguments(processes=1)).run()))
     raise typer.Exit(run_worker(settings))
 
 
@@ -90,17 +104,74 @@ def dev(
     queues: Queues = None,
     concurrency: Concurrency = 10,
     grace: Annotated[str, typer.Option(help="How long running jobs may take when the worker restarts.")] = "2s",
+    serve: Annotated[bool, typer.Option("--web/--no-web", help="Serve the HTTP API and the dashboard.")] = True,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The dashboard's port; 0 for any that is free.")] = 6967,
     url: Url = None,
     log_level: LogLevels = LogLevel.INFO,
 ) -> None:
-    """Run a worker that restarts when a Python file in the current directory changes."""
+    """Run a worker that restarts when a Python file in the current directory changes, and the dashboard beside it.
+
+    Without a server, an embedded one is started in ./.oxmq.
+    """
     import asyncio
 
     from oxmq.cli.dev import DevSession
+    from oxmq.cli.web import companion_arguments
     from oxmq.cli.worker import WorkerSettings
 
     settings = WorkerSettings(target, _names(queues), concurrency, grace, url, log_level.value)
-    raise typer.Exit(asyncio.run(DevSession(settings.arguments(), Path.cwd()).run()))
+    companion = companion_arguments(target, url, port) if serve else []
+    raise typer.Exit(asyncio.run(DevSession(settings.arguments(), Path.cwd(), companion).run()))
+
+
+@program.command()
+def web(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[MODULE:APP]", help="The application; none is needed to see queues.")
+    ] = None,
+    url: Url = None,
+    prefix: Annotated[
+        str | None, typer.Option(help="With what all keys begin; else the application's, or $OXMQ_PREFIX, or bull.")
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to serve at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 for any that is free.")] = 6967,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[NAME=]ROLE:SECRET[@QUEUES]", help="Who may come in; better in $OXMQ_WEB_TOKENS."),
+    ] = None,
+    login: Annotated[
+        list[str] | None,
+        typer.Option(metavar="USER:PASSWORD:ROLE[@QUEUES]", help="Who may come in; better in $OXMQ_WEB_LOGINS."),
+    ] = None,
+    redact: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATTERN", help="Show no values of keys that match it, beside the usual secrets."),
+    ] = None,
+    root_path: Annotated[str, typer.Option(help="The path that a proxy in front takes off.")] = "",
+    forwarded_allow_ips: Annotated[
+        str | None, typer.Option(metavar="IPS", help="Proxies that are believed in who asks, with commas between.")
+    ] = None,
+    lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Serve the HTTP API and the dashboard until SIGTERM or Ctrl-C.
+
+    A role is viewer, operator or admin. Without tokens and logins, only this computer is served, and its users are
+    admins. With them, secrets are better in the environment, where no list of processes shows them: OXMQ_WEB_TOKENS
+    and OXMQ_WEB_LOGINS, several with blanks between.
+    """
+    from oxmq.cli.web import WebSettings, check_installed, run_web
+    from oxmq.cli.worker import stop_when_closed
+
+    check_installed()
+    from oxmq.web.serve import Serving
+
+    if lifeline is not None:
+        stop_when_closed(lifeline)
+    settings = WebSettings(
+        target=target, url=url, prefix=prefix, tokens=token or (), logins=login or (), redact=redact or ()
+    )
+    serving = Serving(host=host, port=port, root_path=root_path, forwarded_allow_ips=forwarded_allow_ips)
+    raise typer.Exit(run_web(settings, serving))
 
 
 @program.command()
@@ -118,8 +189,11 @@ def demo(
 @program.command()
 def doctor(
     url: Url = None,
-    prefix: Annotated[str, typer.Option(help="With what the keys of the queues begin.")] = "bull",
-    queue: Annotated[list[str] | None, typer.Option(help="A queue to examine; may be repeated. Else all.")] = None,
+    prefix: Prefix = "bull",
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(autocompletion=complete_queue, help="A queue to examine; may be repeated. Else all."),
+    ] = None,
     max_keys: Annotated[int, typer.Option(min=1, help="How many keys of queues to look at in all.")] = 50_000,
     json: Json = False,
 ) -> None:
@@ -129,24 +203,92 @@ def doctor(
     """
     import asyncio
 
+    from oxmq.cli.connection import find_endpoint
     from oxmq.cli.diagnosis import as_json, show
     from oxmq.doctor import Level, examine
-    from oxmq.errors import ConfigurationError, OxmqError
-    from oxmq.transport.connect import Endpoint
 
-    try:
-        if url is None and not os.environ.get("OXMQ_URL") and not Path(".oxmq").is_dir():
-            raise ConfigurationError("there is no server to examine here: give --url, or set OXMQ_URL")
-        report = asyncio.run(examine(Endpoint(url), prefix=prefix, queues=queue or (), max_keys=max_keys))
-    except OxmqError as error:
-        if json:
-            show_json({"error": str(error)})
-        raise
+    report = asyncio.run(examine(find_endpoint(url), prefix=prefix, queues=queue or (), max_keys=max_keys))
     if json:
         show_json(as_json(report))
     else:
         show(report)
     raise typer.Exit(EXIT_FAILURE if report.level is Level.ERROR else 0)
+
+
+@program.command()
+def health(
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(autocompletion=complete_queue, help="A queue that must be served; may be repeated."),
+    ] = None,
+    here: Annotated[
+        bool, typer.Option("--here", help="Only workers on this host count, and all must be well.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0.1, help="How many seconds the server may take to answer.")] = 3.0,
+    url: Url = None,
+    prefix: Prefix = "bull",
+    json: Json = False,
+) -> None:
+    """Tell a container's probe whether the server answers and, with --queue, whether healthy workers serve the queue.
+
+    Exits with 0 when all is well, 1 when a queue is not served, and 2 when the server does not answer.
+    """
+    from oxmq.cli.connection import on_site
+    from oxmq.cli.health import examine
+    from oxmq.cli.terminal.times import span
+
+    found = on_site(url, prefix, lambda site: examine(site, queue or [], here=here), timeout=timeout)
+    if json:
+        show_json(found)
+    else:
+        say(f"{found.server} answered in {span(found.latency)}")
+        for each in found.queues:
+            say(f"queue {each.queue}: {each.reason or f'{each.well} of {each.workers} workers are well'}")
+    raise typer.Exit(0 if found.healthy else EXIT_FAILURE)
+
+
+@program.command()
+def bench(
+    jobs: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many jobs to add and run.")] = 10_000,
+    concurrency: Annotated[int, typer.Option(min=1, help="How many of them may run at once.")] = 100,
+    url: Url = None,
+    prefix: Prefix = "bull",
+    json: Json = False,
+) -> None:
+    """Measure your server with jobs that do nothing, in a queue of its own that is removed afterwards.
+
+    One process adds the jobs and runs them, so that this says what one process can do, not what the server can.
+    """
+    from oxmq.cli.bench import measure, show
+    from oxmq.cli.connection import find_endpoint
+    from oxmq.cli.worker import run_on_best_loop
+
+    endpoint = find_endpoint(url)
+    figures = run_on_best_loop(measure(endpoint, prefix=prefix, jobs=jobs, concurrency=concurrency, quiet=json))
+    if json:
+        show_json(figures)
+    else:
+        show(figures)
+
+
+@program.command()
+def top(
+    interval: Annotated[float, typer.Option(min=0.2, max=60, help="How many seconds pass between two looks.")] = 2.0,
+    url: Url = None,
+    prefix: Prefix = "bull",
+) -> None:
+    """Watch the queues live in the terminal; press ? for the keys."""
+    try:
+        from oxmq.cli.top.app import watch
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "textual":
+            raise
+        raise typer.Exit(fail('oxmq top needs Textual: pip install "oxmq[standard]"', EXIT_UNUSABLE)) from None
+    from oxmq.cli.connection import find_endpoint
+
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise typer.Exit(fail("oxmq top needs a terminal; for programs there is oxmq queue list --json"))
+    raise typer.Exit(watch(find_endpoint(url), prefix, interval))
 
 
 @program.command()

@@ -8,9 +8,10 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import version
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from rich.console import Console
@@ -18,9 +19,11 @@ from rich.text import Text
 
 from oxmq.app import Oxmq
 from oxmq.app_worker import AppWorker
-from oxmq.cli.screen import EXIT_INTERRUPTED
 from oxmq.cli.target import load_app
+from oxmq.cli.terminal.screen import EXIT_INTERRUPTED
 from oxmq.durations import Duration
+
+T = TypeVar("T")
 
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -35,6 +38,7 @@ class WorkerSettings(Struct, frozen=True):
         grace: how long running jobs may take after the signal to stop.
         url: where the server is, for an application that does not say.
         log_level: which log messages are printed.
+        processes: how many processes, each with that concurrency.
     """
 
     target: str
@@ -43,13 +47,16 @@ class WorkerSettings(Struct, frozen=True):
     grace: str
     url: str | None
     log_level: str
+    processes: int = 1
 
-    def arguments(self) -> list[str]:
-        """Return the command line that makes another process do the same."""
+    def arguments(self, *, processes: int | None = None) -> list[str]:
+        """Return the command line that makes another process do the same, or with another number of processes."""
+        count = self.processes if processes is None else processes
         optional = [("--queues", None if self.queues is None else ",".join(self.queues)), ("--url", self.url)]
         return [
             "worker", self.target, "--concurrency", str(self.concurrency), "--grace", self.grace,
-            "--log-level", self.log_level, *(word for name, value in optional if value for word in (name, value)),
+            "--log-level", self.log_level, "--processes", str(count),
+            *(word for name, value in optional if value for word in (name, value)),
         ]  # fmt: skip
 
 
@@ -68,11 +75,16 @@ def run_worker(settings: WorkerSettings) -> int:
     app.endpoint.prepare()
     _show_banner(settings, app, worker)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(worker.run())
+        run_on_best_loop(worker.run())
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0
+
+
+def run_on_best_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on uvloop where that is installed, else on Python's own event loop; return its result."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(work)
 
 
 def read_grace(text: str) -> Duration:

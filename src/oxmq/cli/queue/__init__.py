@@ -1,0 +1,1 @@
+"""Look at queues, and act on them."""

@@ -1,0 +1,1 @@
+"""Look at schedules, and act on them."""

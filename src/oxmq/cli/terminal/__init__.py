@@ -1,0 +1,1 @@
+"""Print to terminals and to programs."""
