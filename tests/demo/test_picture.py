@@ -31,6 +31,13 @@ def test_resize_writes_each_size_and_nothing_else(tmp_path: Path) -> None:
             assert (picture.format, picture.size) == ("WEBP", size)
 
 
+def test_resize_tells_how_far_it_is(tmp_path: Path) -> None:
+    draw_photo(tmp_path / "photo.jpg", (400, 300))
+    told: list[tuple[int, int]] = []
+    resize(tmp_path / "photo.jpg", tmp_path / "out", lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
 def test_resize_may_run_twice(tmp_path: Path) -> None:
     draw_photo(tmp_path / "photo.jpg", (800, 600))
     assert resize(tmp_path / "photo.jpg", tmp_path / "out") == resize(tmp_path / "photo.jpg", tmp_path / "out")

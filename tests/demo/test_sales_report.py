@@ -28,6 +28,13 @@ def test_the_report_holds_every_row_and_the_total(tmp_path: Path) -> None:
     assert f"Total {money(sum(row.cents for row in rows))}" in pages[1]
 
 
+def test_each_page_is_told_of(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    rows = sales(5, 2 * ROWS_PER_PAGE)
+    write_sales_report(tmp_path / "report.pdf", "Sales", rows, lambda done, of: told.append((done, of)))
+    assert told == [(1, 2), (2, 2)]
+
+
 def test_nothing_but_the_report_is_left(tmp_path: Path) -> None:
     write_sales_report(tmp_path / "report.pdf", "Sales", sales(1, 1))
     assert [file.name for file in tmp_path.iterdir()] == ["report.pdf"]

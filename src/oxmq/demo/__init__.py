@@ -14,7 +14,10 @@ from pathlib import Path
 __all__ = ["run"]
 
 #: What the demo imports, by module name, beyond the core of oxmq.
-_REQUIRED = ("aiosmtpd", "aiosmtplib", "fastapi", "fpdf", "httpx2", "PIL", "pypdf", "rich", "uvicorn")
+_REQUIRED = (
+    "aiosmtpd", "aiosmtplib", "cron_descriptor", "fastapi", "fpdf", "httptools", "httpx2", "PIL", "pypdf", "rich",
+    "uvicorn",
+)  # fmt: skip
 
 
 def run(once: bool, directory: Path = Path(".oxmq/demo"), requests: int = 24) -> int:

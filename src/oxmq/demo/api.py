@@ -21,8 +21,9 @@ from pydantic import BaseModel, Field
 from oxmq import Job, JobState
 from oxmq.backoff import retry_delay_ms
 from oxmq.demo import tasks
-from oxmq.demo.operations import REPORT_ROWS
+from oxmq.demo.operations import DASHBOARD, REPORT_ROWS
 from oxmq.demo.settings import Folders, Settings
+from oxmq.web import oxmq_web
 
 Key = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Names the files that come out.")]
 
@@ -32,7 +33,10 @@ folders = Folders(settings.directory)
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    """Stop when the demo's main process has died; leave Redis when the server stops."""
+    """Stop when the demo's main process has died; leave Redis when the server stops.
+
+    What is mounted is not told of either by itself.
+    """
     lifeline, loop = int(sys.argv[2]), asyncio.get_running_loop()
 
     def end() -> None:
@@ -40,11 +44,16 @@ async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         os.kill(os.getpid(), signal.SIGTERM)
 
     loop.add_reader(lifeline, end)
-    yield
+    async with dashboard.router.lifespan_context(dashboard):
+        yield
     await tasks.app.close()
 
 
 api = FastAPI(title="oxmq demo", lifespan=lifespan)
+
+#: Everything about the demo's jobs, live, for whoever is on this computer.
+dashboard = oxmq_web(tasks.app)
+api.mount(DASHBOARD, dashboard)
 
 
 class Welcome(BaseModel):
@@ -80,6 +89,7 @@ class Accepted(BaseModel):
 
     id: str
     status_url: str
+    events_url: str
 
 
 class Status(BaseModel):
@@ -89,6 +99,8 @@ class Status(BaseModel):
     name: str
     state: JobState
     attempts_made: int
+    progress: object = None
+    events_url: str
     result: object = None
     failed_reason: str | None = None
 
@@ -173,6 +185,8 @@ async def job_status(queue: str, job_id: str) -> Status:
         name=job.name,
         state=state,
         attempts_made=job.attempts_made,
+        progress=job.progress,
+        events_url=_events_url(queue, job.id),
         result=job.return_value,
         failed_reason=job.failed_reason,
     )
@@ -181,7 +195,12 @@ async def job_status(queue: str, job_id: str) -> Status:
 def _accepted(job: Job[Any], response: Response) -> Accepted:
     status_url = f"/jobs/{job.queue_name}/{job.id}"
     response.headers["Location"] = status_url
-    return Accepted(id=job.id, status_url=status_url)
+    return Accepted(id=job.id, status_url=status_url, events_url=_events_url(job.queue_name, job.id))
+
+
+def _events_url(queue: str, job_id: str) -> str:
+    """Return where the job can be followed as server-sent events: its states, its progress, its end."""
+    return f"{DASHBOARD}/api/queues/{queue}/jobs/{job_id}/events"
 
 
 def main() -> None:

@@ -13,6 +13,9 @@ WAYS: tuple[Way, ...] = get_args(Way)
 #: The endpoints of the API server, by way.
 PATHS: dict[Way, str] = {"inline": "/inline", "queued": "/jobs"}
 
+#: Where the API server shows the dashboard.
+DASHBOARD = "/oxmq"
+
 REPORT_ROWS = 1000
 
 

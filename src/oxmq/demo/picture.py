@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
@@ -32,16 +33,21 @@ def draw_photo(path: Path, size: tuple[int, int] = PHOTO_SIZE) -> None:
     Image.blend(photo, grain.convert("RGB"), 0.06).save(path, "JPEG", quality=90)
 
 
-def resize(source: Path, folder: Path) -> list[str]:
+def resize(source: Path, folder: Path, tell: Callable[[int, int], None] = lambda done, of: None) -> list[str]:
     """Write `source` as WebP in each of `SIZES` into `folder` and return the files' names.
 
-    Doing it twice leaves the same files: each appears under its name only when it is complete.
+    Doing it twice leaves the same files: each appears under its name only when it is complete. After each size, `tell`
+    is called with how many are done, and how many there are.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with Image.open(source) as photo:
         photo.draft("RGB", SIZES[0])  # lets the JPEG decoder skip what the largest size does not need
         upright = ImageOps.exif_transpose(photo).convert("RGB")
-    return [_save(upright, size, folder) for size in SIZES]
+    names: list[str] = []
+    for size in SIZES:
+        names.append(_save(upright, size, folder))
+        tell(len(names), len(SIZES))
+    return names
 
 
 def _save(photo: Image.Image, size: tuple[int, int], folder: Path) -> str:

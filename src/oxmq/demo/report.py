@@ -18,7 +18,7 @@ from rich.table import Table
 
 import oxmq.demo
 from oxmq.demo.load import CLIENTS, Measurement
-from oxmq.demo.operations import OPERATIONS, Operation, Way
+from oxmq.demo.operations import DASHBOARD, OPERATIONS, Operation, Way
 from oxmq.demo.proof import Proof
 from oxmq.demo.settings import Folders
 from oxmq.demo.stage import Stage
@@ -46,6 +46,7 @@ class Report:
                 "API server": f"FastAPI at {stage.url}, process {stage.api.process.pid}",
                 "Worker": f"oxmq worker oxmq.demo.tasks:app, process {stage.worker.process.pid}",
                 "Outside": f"SMTP server on port {stage.mail_server.port}, webhook receiver at {stage.receiver.url}",
+                "Dashboard": f"{dashboard_url(stage.url)} (watch the jobs there, live)",
             }
         )
 
@@ -83,11 +84,12 @@ class Report:
             {
                 "API": f"{stage.url}/docs",
                 "Try": f"curl -i {stage.url}/jobs/welcome-email {body}",
-                "Queues": "oxmq doctor",
+                "Queues": "oxmq top, oxmq doctor",
                 **self._places(),
             }
         )
         self._console.print("\n  [bold]Ctrl-C[/] stops everything.")
+        self._console.print(f"\n  [bold]See the jobs live:[/] {dashboard_url(stage.url)}", soft_wrap=True)
 
     def stopped(self) -> None:
         """Say that a signal has ended the demo."""
@@ -201,6 +203,11 @@ def _sooner(inline: Measurement | None, queued: Measurement | None) -> str:
 
 def _elapsed(measurement: Measurement | None) -> str:
     return "" if measurement is None else f"{measurement.elapsed:.1f} s"
+
+
+def dashboard_url(url: str) -> str:
+    """Return where the API server at `url` shows the demo's jobs."""
+    return f"{url}{DASHBOARD}/"
 
 
 def server_in_words(url: str | None) -> str:

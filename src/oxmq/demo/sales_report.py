@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 from fpdf import FPDF
@@ -28,14 +29,19 @@ def page_count(rows: int) -> int:
     return max(1, math.ceil(rows / ROWS_PER_PAGE))
 
 
-def write_sales_report(path: Path, title: str, rows: list[Sale]) -> int:
+def write_sales_report(
+    path: Path, title: str, rows: list[Sale], tell: Callable[[int, int], None] = lambda done, of: None
+) -> int:
     """Write the report to `path` and return its number of pages.
 
-    Doing it twice leaves one report: it appears under its name only when it is complete.
+    Doing it twice leaves one report: it appears under its name only when it is complete. After each page, `tell` is
+    called with how many are done, and how many there are.
     """
     pdf = _Report(title)
-    for page in range(page_count(len(rows))):
+    pages = page_count(len(rows))
+    for page in range(pages):
         pdf.add_rows(rows[page * ROWS_PER_PAGE : (page + 1) * ROWS_PER_PAGE])
+        tell(page + 1, pages)
     pdf.add_total(sum(row.cents for row in rows))
     partial = path.with_suffix(".partial")
     pdf.output(str(partial))

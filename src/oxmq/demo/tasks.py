@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import html
 import json
@@ -13,12 +14,13 @@ from pathlib import Path
 import aiosmtplib
 import httpx2
 
-from oxmq import Oxmq, exponential
+from oxmq import Oxmq, OxmqError, exponential
 from oxmq.demo.ledger import sales
 from oxmq.demo.picture import resize
 from oxmq.demo.sales_report import write_sales_report
 from oxmq.demo.settings import Settings
 from oxmq.demo.signature import signed_headers
+from oxmq.sync import current_job
 
 app = Oxmq()
 
@@ -48,13 +50,14 @@ async def welcome_email(name: str, address: str) -> dict[str, str]:
 @app.task(queue="demo-images", attempts=2)
 def resize_image(source: str, folder: str) -> list[str]:
     """Write a photo as WebP in three sizes; Pillow frees the interpreter's lock, so a thread is enough."""
-    return resize(Path(source), Path(folder))
+    return resize(Path(source), Path(folder), _tell_progress)
 
 
 @app.task(queue="demo-reports", attempts=2, timeout=60, run="process")
 def pdf_report(month: int, rows: int, file: str) -> dict[str, int]:
     """Write a month's sales as a PDF; this is pure Python, so it gets a process and the worker stays responsive."""
-    return {"pages": write_sales_report(Path(file), f"Sales of month {month}", sales(month, rows))}
+    title = f"Sales of month {month}"
+    return {"pages": write_sales_report(Path(file), title, sales(month, rows), _tell_progress)}
 
 
 @app.task(queue="demo-webhooks", attempts=WEBHOOK_ATTEMPTS, backoff=WEBHOOK_BACKOFF, timeout=30)
@@ -67,6 +70,12 @@ async def deliver_webhook(url: str, event_id: str, payload: dict[str, int | str]
     if not answer.is_success:
         raise RefusedError(f"{url} answered {answer.status_code} {answer.reason_phrase}: {answer.text[:200]}")
     return {"status": answer.status_code}
+
+
+def _tell_progress(done: int, of: int) -> None:
+    """Let whoever follows the job see how far it is. Inside a request there is no job, and nobody to tell."""
+    with contextlib.suppress(OxmqError):
+        current_job().update_progress(round(100 * done / of))
 
 
 @functools.cache
