@@ -2,8 +2,7 @@
 
 Takes what there is, the first that starts: the program that ``$OXMQ_CHROMIUM`` names, the machine's Chromium or Chrome,
 Playwright's own (downloaded), Debian's package (installed as root, else unpacked into the cache). Writes its path to
-`.cache/browser`. Where none can be had, says so in one sentence and ends well: the tests of the dashboard are then
-skipped, except in CI, where they fail.
+`.cache/browser`. Where none can be had, says so in one sentence and ends with 1.
 """
 
 from __future__ import annotations
@@ -62,10 +61,10 @@ def main() -> int:
     news = "installed" if setup_node.complete(AXE_FOLDER, AXE) else "nothing to do"
     print(f"axe-core {AXE['axe-core']} in .cache/node ({news})")
     found = present() or obtain()
-    if found:
-        print(found)
-    else:
-        print("No Chromium here and none to be had: the tests of the dashboard are skipped.", file=sys.stderr)
+    if found is None:
+        print(f"No Chromium here, and none to be had: name one in {VARIABLE}.", file=sys.stderr)
+        return 1
+    print(found)
     return 0
 
 

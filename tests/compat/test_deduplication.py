@@ -138,7 +138,8 @@ async def test_the_last_job_added_while_one_ran_is_run_after_it(
         async with working(Worker(queue.name, behave, connection=server.url, concurrency=5)):
             await add_while_it_runs(queue, add, running, first, last)
             await until_count(newest, queue.name, "completed", 1 if fails else 2)
-    assert (await queue.get_completed())[0].data == {"n": 3}
+    # Both may have ended in the same millisecond: which is the newer is not known then.
+    assert {"n": 3} in [job.data for job in await queue.get_completed()]
     assert await queue.get_deduplication_job_id("x") is None
 
 
