@@ -264,9 +264,9 @@ async def test_node_waits_for_our_jobs_to_finish(node: NodePeer, queue: Queue, s
     assert await gone.cancel("not wanted")
     async with worked("ours", node, queue, server):
         assert await waits[0] == {"reason": "why not"}
-    for wait, reason in ((waits[1], "why not"), (waits[2], "not wanted")):
-        with pytest.raises(NodeError, match=reason):
-            await wait
+        for wait, reason in ((waits[1], "why not"), (waits[2], "not wanted")):
+            with pytest.raises(NodeError, match=reason):
+                await wait
     # Of those that have ended long ago it hears at once.
     assert await node.request("waitUntilFinished", queue=queue.name, id=good.id, ms=10_000) == {"reason": "why not"}
 

@@ -205,8 +205,10 @@ class Stage:
         wanted = {process.pid for process in processes}
 
         def ready() -> bool:
-            for process in processes:
-                assert process.exit_code is None, f"{process.name} ended at its start:\n{process.tail()}"
-            return wanted <= {record.pid for record in self.records if record.what == "ready"}
+            ended = [process for process in processes if process.exit_code is not None]
+            there = {record.pid for record in self.records if record.what == "ready"}
+            for process in ended:  # a job may have killed it since
+                assert process.pid in there, f"{process.name} ended at its start:\n{process.tail()}"
+            return wanted <= there
 
         eventually_sync(ready, 15, "a process does not start")
