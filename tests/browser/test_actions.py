@@ -85,7 +85,7 @@ async def test_retry_with_edited_data(look: Look, world: World, queue: Queue) ->
     await look.says("with new data")
     await reaches(job, "completed")
     assert job.data == {"fail": False, "password": "keep me", "big": 12345678901234567890}
-    await expect(look.main.get_by_text("Completed", exact=True).first).to_be_visible()
+    await expect(look.main.get_by_text("Completed", exact=True).filter(visible=True).first).to_be_visible()
 
 
 async def test_promote(look: Look, queue: Queue) -> None:
@@ -105,18 +105,18 @@ async def test_cancel(look: Look, queue: Queue) -> None:
     await look.says("cancelled")
     await reaches(job, "failed")
     assert "not needed any more" in (job.failed_reason or "")
-    await expect(look.main.get_by_text("not needed any more").first).to_be_visible()
+    await expect(look.main.get_by_text("not needed any more").filter(visible=True).first).to_be_visible()
 
 
 async def test_cancel_a_running_job(look: Look, world: World) -> None:
     queue = world.queue("email")
     job = await queue.add("newsletter", {"issue": 99})
     await look.open_job("email", job.id)
-    await expect(look.main.get_by_text("part 4 of 7").first).to_be_visible()
+    await expect(look.main.get_by_text("part 4 of 7").filter(visible=True).first).to_be_visible()
     await look.button("Cancel job").click()
     await confirm(look, "Cancel the job")
     await reaches(job, "failed")
-    await expect(look.main.get_by_text("Failed", exact=True).first).to_be_visible()
+    await expect(look.main.get_by_text("Failed", exact=True).filter(visible=True).first).to_be_visible()
 
 
 async def test_change_priority_delay_and_data(look: Look, queue: Queue) -> None:
@@ -498,7 +498,7 @@ async def test_queues_and_their_counts_appear_without_a_reload(look: Look, queue
 async def test_progress_logs_and_end_of_a_job_arrive_live(look: Look, world: World, queue: Queue) -> None:
     job = await queue.add("slow", {"n": 1})
     await look.open_job(queue.name, job.id)
-    await expect(look.main.get_by_text("Waiting", exact=True).first).to_be_visible()
+    await expect(look.main.get_by_text("Waiting", exact=True).filter(visible=True).first).to_be_visible()
 
     async def work(job: Job[Any]) -> object:
         await job.update_progress(40)
@@ -507,8 +507,8 @@ async def test_progress_logs_and_end_of_a_job_arrive_live(look: Look, world: Wor
 
     world.bed.working(work, queue.name)
     await expect(look.main.get_by_text("forty per cent <b>done</b>")).to_be_visible()
-    await expect(look.main.get_by_text("Completed", exact=True).first).to_be_visible()
-    await expect(look.main.get_by_text("4711").first).to_be_visible()
+    await expect(look.main.get_by_text("Completed", exact=True).filter(visible=True).first).to_be_visible()
+    await expect(look.main.get_by_text("4711").filter(visible=True).first).to_be_visible()
 
 
 # ---- who may do what ----------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ async def test_a_broken_queue_is_shown(look: Look, world: World) -> None:
     await look.open_queue("broken", state="waiting")
     await expect(look.rows(look.table("Waiting jobs")).first).to_be_visible()
     await look.open_job("broken", "j")
-    await expect(look.main.get_by_text("Data", exact=True).first).to_be_visible()
+    await expect(look.main.get_by_text("Data", exact=True).filter(visible=True).first).to_be_visible()
     await look.is_harmless()
 
 
