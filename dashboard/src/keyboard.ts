@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 /**
  * Keyboard shortcuts of the page. Screens register theirs while they are shown; the `?` sheet lists all.
@@ -22,7 +22,7 @@ let firstAt = 0;
 export function useShortcuts(list: readonly Shortcut[]): void {
   const latest = useRef(list);
   latest.current = list;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const mine = list.map(({ keys, label, group }, index) => ({
       keys,
       label,

@@ -451,6 +451,7 @@ async def test_the_command_bar_goes_anywhere(look: Look) -> None:
     for text, title in (("imports", "imports"), ("failur", "Failures"), ("audit", "Audit")):
         await look.page.keyboard.press("Control+k")
         await look.page.get_by_role("combobox", name="Queue, screen or job id").fill(text)
+        await expect(look.page.get_by_role("option", name=title, exact=False).first).to_be_visible()
         await look.page.keyboard.press("Enter")
         await expect(heading).to_contain_text(title)
     await look.page.keyboard.press("g")
