@@ -70,7 +70,7 @@ async def find_queues(runner: AsyncRunner, prefix: str, wanted: tuple[str, ...],
     Raises:
         TooManyKeysError: there are more than `most`, or it takes looking at too many other keys to find them.
     """
-    pattern = f"{_literally(prefix)}:{_literally(wanted[0]) if len(wanted) == 1 else '*'}:*"
+    pattern = f"{server.literally(prefix)}:{server.literally(wanted[0]) if len(wanted) == 1 else '*'}:*"
     found: dict[str, set[str]] = {}
     cursor, scanned, count = -1, 0, 0
     while cursor:
@@ -191,8 +191,3 @@ def _size(value: Value | None) -> int:
 
 def _is_queue(base: str, keys: set[str]) -> bool:
     return any(base + name in keys for name in OWN_KEYS)
-
-
-def _literally(text: str) -> str:
-    """Return a glob pattern that matches nothing but `text`."""
-    return "".join(f"\\{letter}" if letter in "*?[]\\^" else letter for letter in text)

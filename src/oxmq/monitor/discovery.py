@@ -108,7 +108,7 @@ class Discovery:
 
     async def _scan_once(self) -> None:
         part = _PARTS[self._turn % len(_PARTS)]
-        pattern = f"{_literally(self._prefix)}:*:{part}"
+        pattern = f"{server.literally(self._prefix)}:*:{part}"
         names: set[str] = set()
         cursor = -1
         while cursor:
@@ -125,8 +125,3 @@ class Discovery:
         self._noted = {name: last for name, last in self._noted.items() if self._turn < last}
         self._names = set(self._known.union(self._noted, *self._found.values()))
         self._turn += 1
-
-
-def _literally(text: str) -> str:
-    """Return a glob pattern that matches nothing but `text`."""
-    return "".join(f"\\{letter}" if letter in "*?[]\\^" else letter for letter in text)

@@ -61,6 +61,11 @@ def scan(cursor: int, pattern: str, count: int) -> Call[KeyPage]:
     return command("SCAN", cursor, "MATCH", pattern, "COUNT", count, decode=_page)
 
 
+def literally(text: str) -> str:
+    """Return a glob pattern that matches nothing but `text`."""
+    return "".join(f"\\{letter}" if letter in "*?[]\\^" else letter for letter in text)
+
+
 def get_type(key: str) -> Call[str]:
     """Tell of what type a key's value is; ``"none"`` when there is no such key."""
     return command("TYPE", key, decode=text)

@@ -48,11 +48,11 @@ class LiveScreen(Screen[None], Generic[V]):
 
     async def read(self) -> V:
         """Read the view."""
-        raise NotImplementedError
+        raise NotImplementedError  # Textual's metaclass is not that of abstract classes
 
     def show(self, view: V) -> None:
         """Show a view that was read."""
-        raise NotImplementedError
+        raise NotImplementedError  # as above
 
     def on_mount(self) -> None:
         """Begin to read."""
