@@ -128,8 +128,11 @@ class NodePeer:
 
         Raises:
             NodeError: BullMQ refused it.
+            ConnectionError: the process has ended.
             TimeoutError: there was no answer within the deadline.
         """
+        if self._ended:
+            raise ConnectionError(f"the peer has ended; {self._last_words()}")
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
         stdin = self._running().stdin

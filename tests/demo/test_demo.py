@@ -23,6 +23,10 @@ from tests.support.waiting import eventually_sync
 REQUESTS = 8
 
 
+#: The end of the last line in which the demo names what runs.
+RUNNING = "(watch the jobs there, live)"
+
+
 class Demo:
     """A demo that runs as a process of its own."""
 
@@ -129,7 +133,7 @@ def _assert_jobs_can_be_followed(url: str) -> None:
 
 def test_a_signal_before_the_report_leaves_nothing_running(demos: list[Demo], tmp_path: Path) -> None:
     demo = _start(demos, tmp_path)
-    demo.says("process")
+    demo.says(RUNNING)
     demo.process.send_signal(signal.SIGTERM)
     assert demo.ends() == 130, demo.text
     demo.assert_nothing_is_left()
@@ -137,7 +141,7 @@ def test_a_signal_before_the_report_leaves_nothing_running(demos: list[Demo], tm
 
 def test_a_killed_demo_leaves_nothing_running(demos: list[Demo], tmp_path: Path) -> None:
     demo = _start(demos, tmp_path)
-    demo.says("process")
+    demo.says(RUNNING)
     demo.process.kill()
     eventually_sync(lambda: not demo.left_running(), 15, "the demo's processes still run")
     demo.assert_nothing_is_left()
@@ -145,7 +149,7 @@ def test_a_killed_demo_leaves_nothing_running(demos: list[Demo], tmp_path: Path)
 
 def test_the_demo_tells_when_its_worker_dies(demos: list[Demo], tmp_path: Path) -> None:
     demo = _start(demos, tmp_path)
-    demo.says("process")
+    demo.says(RUNNING)
     worker = re.search(r"Worker .* process (\d+)", demo.text)
     assert worker
     os.kill(int(worker[1]), signal.SIGKILL)

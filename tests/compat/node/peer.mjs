@@ -231,6 +231,8 @@ const operations = {
     await operations.closeEvents({ queue: name });
     const open = queues.get(name);
     queues.delete(name);
+    // A connection that is closed before it is ready ends the whole process in BullMQ 5: nobody hears its error.
+    await open?.waitUntilReady();
     await open?.close();
   },
 };
