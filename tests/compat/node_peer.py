@@ -131,12 +131,12 @@ class NodePeer:
             ConnectionError: the process has ended.
             TimeoutError: there was no answer within the deadline.
         """
+        stdin = self._running().stdin
+        assert stdin is not None
         if self._ended:
             raise ConnectionError(f"the peer has ended; {self._last_words()}")
         number = next(self._numbers)
         answer = self._answers[number] = asyncio.get_running_loop().create_future()
-        stdin = self._running().stdin
-        assert stdin is not None
         stdin.write(json.dumps({"id": number, "op": op, "args": args}).encode() + b"\n")
         try:
             return await asyncio.wait_for(answer, DEADLINE)

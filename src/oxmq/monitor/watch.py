@@ -318,7 +318,9 @@ class Watch:
             return
         try:
             clients = await self._runner.run(get_clients(self._prefix))
-        except BackendError:
+        except BackendError as error:
+            if type(error) is not BackendError:
+                raise  # the server does not answer: whoever asks is told at once
             # Many hosted servers forbid it: then only those workers are known that beat.
             self._clients, self._roles = None, None
         else:
