@@ -13,7 +13,7 @@ from msgspec import Struct, structs
 
 from oxmq.codec import write_foreign
 from oxmq.errors import ConfigurationError, Unrecoverable
-from oxmq.executors.processes import ChildTask, Reference
+from oxmq.executors.child_task import ChildTask, Reference
 from oxmq.keys import check_job_name, check_queue_name
 from oxmq.ops.schedulers import NOT_FOR_TEMPLATES
 from oxmq.options import NO_OPTIONS, Deduplication, JobOptionArgs, JobOptions, job_options

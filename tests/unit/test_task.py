@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from oxmq import ConfigurationError, Oxmq, OxmqError, Unrecoverable, current_job
-from oxmq.executors.processes import Reference
+from oxmq.executors.child_task import Reference
 
 NOWHERE = "redis://127.0.0.1:1"
 

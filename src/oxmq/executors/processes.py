@@ -6,86 +6,28 @@ that dies takes its job along, not the worker.
 
 from __future__ import annotations
 
-import importlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
-from abc import ABC, abstractmethod
-from collections.abc import Callable
-from functools import partial, reduce
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NoReturn
 
 import msgspec
 from msgspec import Struct
 
-from oxmq.codec import encode_json
-from oxmq.errors import Delay, OxmqError, RateLimited, Unrecoverable, WaitForChildren
+from oxmq.executors.child_task import ProcessError, Reference, Reply, raise_failure, run_here
 from oxmq.executors.threads import ThreadExecutor
-from oxmq.ops.outcomes import failure_reason, stack_of, writable
 from oxmq.records import JobRecord
-
-
-class Reference(Struct, frozen=True):
-    """Hold where a task is: its module and its name there."""
-
-    @staticmethod
-    def to(function: Callable[..., Any]) -> Reference:
-        """Return where `function` is; one of the main module is where that module can be imported from."""
-        module = function.__module__
-        if module == "__main__":
-            spec, file = sys.modules["__main__"].__spec__, getattr(sys.modules["__main__"], "__file__", None)
-            module = spec.name if spec else Path(file or "").stem
-        return Reference(module, function.__qualname__)
-
-    module: str
-    qualname: str
-
-    def resolve(self) -> ChildTask:
-        """Import the task."""
-        found: Any = reduce(getattr, self.qualname.split("."), importlib.import_module(self.module))
-        if not isinstance(found, ChildTask):
-            raise TypeError(f"{self.module}:{self.qualname} is not a task")
-        return found
-
-
-class ChildTask(ABC):
-    """Be something that a child process can run."""
-
-    @abstractmethod
-    def run_in_child(self, record: JobRecord, token: str) -> object:
-        """Run the job and return its result."""
-
-
-class ProcessError(OxmqError):
-    """Say that a job's child process died, or that the task raised an error there."""
-
-
-class _RemoteTrace(Exception):
-    """Carry the stack trace of another process, as text."""
-
-    def __str__(self) -> str:
-        return f"\n\n{self.args[0]}"
 
 
 class _Request(Struct):
     task: Reference
     record: JobRecord
     token: str
-
-
-class _Reply(Struct):
-    """Hold what a child answers: the result as JSON, or how the task failed."""
-
-    result: bytes | None = None
-    message: str = ""
-    trace: str = ""
-    signal: str = ""
-    seconds: float = 0.0
 
 
 class ProcessExecutor:
@@ -111,7 +53,7 @@ class ProcessExecutor:
             raise
         self._idle.append(child)
         if reply.result is None:
-            _raise(reply)
+            raise_failure(reply)
         return msgspec.Raw(reply.result)
 
     def close(self) -> None:
@@ -128,12 +70,12 @@ class _Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline = -1
 
-    def ask(self, request: bytes) -> _Reply:
+    def ask(self, request: bytes) -> Reply:
         """Send a request and wait for the answer; blocks."""
         pipe = self._pipe or self._start()
         try:
             pipe.send_bytes(request)
-            return msgspec.msgpack.decode(pipe.recv_bytes(), type=_Reply)
+            return msgspec.msgpack.decode(pipe.recv_bytes(), type=Reply)
         except (EOFError, OSError) as error:
             raise ProcessError(self._cause_of_death()) from error
 
@@ -169,19 +111,6 @@ class _Child:
         return f"the job's process ended with exit code {code}"
 
 
-def _raise(reply: _Reply) -> NoReturn:
-    error: OxmqError
-    if reply.signal == "Delay":
-        error = Delay(reply.seconds)
-    elif reply.signal == "RateLimited":
-        error = RateLimited(reply.seconds)
-    elif reply.signal == "WaitForChildren":
-        error = WaitForChildren()
-    else:
-        error = Unrecoverable(reply.message) if reply.signal == "Unrecoverable" else ProcessError(reply.message)
-    raise error from _RemoteTrace(reply.trace)
-
-
 def serve(pipe_fd: int, lifeline_fd: int) -> None:
     """Answer requests until the worker goes away: the child's whole life."""
     # Ctrl-C in a terminal reaches the whole group; what becomes of the job is the worker's decision.
@@ -193,19 +122,7 @@ def serve(pipe_fd: int, lifeline_fd: int) -> None:
             request = msgspec.msgpack.decode(pipe.recv_bytes(), type=_Request)
         except EOFError:
             return
-        pipe.send_bytes(msgspec.msgpack.encode(_answer(request)))
-
-
-def _answer(request: _Request) -> _Reply:
-    try:
-        result = request.task.resolve().run_in_child(request.record, request.token)
-        return _Reply(encode_json(result, f"result of job {request.record.id}"))
-    except BaseException as error:  # noqa: BLE001 - whatever the task raises is the job's failure
-        reply = _Reply(message=failure_reason(error), trace=writable(stack_of(error)))
-        for kind in (Unrecoverable, Delay, RateLimited, WaitForChildren):
-            if isinstance(error, kind):
-                reply.signal, reply.seconds = kind.__name__, getattr(error, "seconds", 0.0)
-        return reply
+        pipe.send_bytes(msgspec.msgpack.encode(run_here(request.task, request.record, request.token)))
 
 
 def _end_with_worker(lifeline_fd: int) -> None:

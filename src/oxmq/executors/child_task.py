@@ -1,0 +1,110 @@
+"""Hold what a task does in another process: where it is found there, and what comes back of it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from functools import reduce
+from pathlib import Path
+from typing import Any, NoReturn
+
+from msgspec import Struct
+
+from oxmq.codec import encode_json
+from oxmq.errors import Delay, OxmqError, RateLimited, Unrecoverable, WaitForChildren
+from oxmq.ops.outcomes import failure_reason, stack_of, writable
+from oxmq.records import JobRecord
+
+
+class Reference(Struct, frozen=True):
+    """Hold where a task is: its module and its name there."""
+
+    @staticmethod
+    def to(function: Callable[..., Any]) -> Reference:
+        """Return where `function` is; one of the main module is where that module can be imported from."""
+        module = function.__module__
+        if module == "__main__":
+            spec, file = sys.modules["__main__"].__spec__, getattr(sys.modules["__main__"], "__file__", None)
+            module = spec.name if spec else Path(file or "").stem
+        return Reference(module, function.__qualname__)
+
+    module: str
+    qualname: str
+
+    def resolve(self) -> ChildTask:
+        """Import the task."""
+        found: Any = reduce(getattr, self.qualname.split("."), importlib.import_module(self.module))
+        if not isinstance(found, ChildTask):
+            raise TypeError(f"{self.module}:{self.qualname} is not a task")
+        return found
+
+
+class ChildTask(ABC):
+    """Be something that a child process can run."""
+
+    @abstractmethod
+    def run_in_child(self, record: JobRecord, token: str) -> object:
+        """Run the job and return its result."""
+
+
+class ProcessError(OxmqError):
+    """Say that a job's child process died, or that the task raised an error there."""
+
+
+class _RemoteTrace(Exception):
+    """Carry the stack trace of another process, as text."""
+
+    def __str__(self) -> str:
+        return f"\n\n{self.args[0]}"
+
+
+class Reply(Struct):
+    """Hold what became of a task elsewhere.
+
+    Attributes:
+        result: what it returned, as JSON; None when it failed.
+        message: the reason of the failure.
+        trace: the stack trace, as text.
+        signal: the name of the `JobSignal` that it raised, if it raised one.
+        seconds: what that signal says.
+    """
+
+    result: bytes | None = None
+    message: str = ""
+    trace: str = ""
+    signal: str = ""
+    seconds: float = 0.0
+
+
+def run_here(task: Reference, record: JobRecord, token: str) -> Reply:
+    """Run a job in this process and return what became of it, whatever that is."""
+    try:
+        result = task.resolve().run_in_child(record, token)
+        return Reply(encode_json(result, f"result of job {record.id}"))
+    except BaseException as error:  # noqa: BLE001 - whatever the task raises is the job's failure
+        reply = Reply(message=failure_reason(error), trace=writable(stack_of(error)))
+        for kind in (Unrecoverable, Delay, RateLimited, WaitForChildren):
+            if isinstance(error, kind):
+                reply.signal, reply.seconds = kind.__name__, getattr(error, "seconds", 0.0)
+        return reply
+
+
+def raise_failure(reply: Reply) -> NoReturn:
+    """Raise what the task raised elsewhere; its stack trace is the cause.
+
+    Raises:
+        ProcessError: the task raised an error.
+        Unrecoverable, Delay, RateLimited, WaitForChildren: it raised this.
+    """
+    error: OxmqError
+    if reply.signal == "Delay":
+        error = Delay(reply.seconds)
+    elif reply.signal == "RateLimited":
+        error = RateLimited(reply.seconds)
+    elif reply.signal == "WaitForChildren":
+        error = WaitForChildren()
+    else:
+        error = Unrecoverable(reply.message) if reply.signal == "Unrecoverable" else ProcessError(reply.message)
+    raise error from _RemoteTrace(reply.trace)
