@@ -31,8 +31,13 @@ class Archive:
         """Tell whether this machine has apt and dpkg."""
         return bool(shutil.which("apt-get") and shutil.which("dpkg"))
 
-    def use_private_lists(self) -> None:
-        """Fetch the lists of packages into the folder, for those of the machine may be missing or old."""
+    def use_private_lists(self, *, source_packages: bool = False) -> None:
+        """Fetch the lists of packages into the folder, for those of the machine may be missing or old.
+
+        Args:
+            source_packages: fetch the lists of source packages as well, which few machines ask for; only
+                the distribution's own sources are used then.
+        """
         for part in ("state/lists/partial", "archives/partial"):
             (self.folder / "apt" / part).mkdir(parents=True, exist_ok=True)
         self._options = [
@@ -40,8 +45,17 @@ class Archive:
             "-oDir::State::status=/var/lib/dpkg/status",
             f"-oDir::Cache={self.folder / 'apt'}",
             "-oAPT::Sandbox::User=",
+            *(self._own_sources() if source_packages else []),
         ]
         run("apt-get", *self._options, "update")
+
+    def _own_sources(self) -> list[str]:
+        parts = self.folder / "apt" / "sources.list.d"
+        parts.mkdir(exist_ok=True)
+        written = with_source_packages(configured_sources(), codename())
+        for name, text in written.items():
+            (parts / name).write_text(text)
+        return ["-oDir::Etc::sourcelist=/dev/null", f"-oDir::Etc::sourceparts={parts}"]
 
     def libraries(self, *packages: str) -> set[str]:
         """Return the library packages that the packages name as theirs, installed or not."""
@@ -61,6 +75,13 @@ class Archive:
         for package in downloads.glob("*.deb"):
             run("dpkg", "-x", str(package), str(self.root))
 
+    def download_source(self, package: str) -> list[Path]:
+        """Download the files of a source package; `use_private_lists` with source packages comes first."""
+        downloads = self.folder / "sources"
+        downloads.mkdir(parents=True, exist_ok=True)
+        run("apt-get", *self._options, "source", "--download-only", package, cwd=downloads)
+        return sorted(downloads.iterdir())
+
     def write_launcher(self, launcher: Path, program: str, settings: str = "") -> None:
         """Write a script that runs an unpacked program in place of itself, wherever the repository lies.
 
@@ -78,6 +99,53 @@ class Archive:
             f'LD_LIBRARY_PATH="{paths}" exec "$here/root/{program}" "$@"\n'
         )
         launcher.chmod(0o755)
+
+
+def codename() -> str:
+    """Return the distribution's name of its release, such as ``bookworm``; empty where there is none."""
+    release = Path("/etc/os-release")
+    found = re.search(r'^VERSION_CODENAME="?(\w+)', release.read_text(), re.MULTILINE) if release.is_file() else None
+    return found[1] if found else ""
+
+
+def configured_sources() -> list[Path]:
+    """Return the files that tell this machine's apt where packages are."""
+    folder = Path("/etc/apt")
+    files = [folder / "sources.list", *sorted((folder / "sources.list.d").glob("*"))]
+    return [file for file in files if file.is_file() and file.suffix in {".list", ".sources"}]
+
+
+def with_source_packages(files: list[Path], release: str) -> dict[str, str]:
+    """Return the entries of a release for binary and source packages, by the name of a file for apt.
+
+    Args:
+        files: apt's own, in either format.
+        release: the name of the release; what others than the distribution offer for it is left out.
+    """
+    suites = {release, f"{release}-updates", f"{release}-security"}
+    lines: list[str] = []
+    stanzas: list[str] = []
+    for file in files:
+        text = file.read_text()
+        if file.suffix == ".list":
+            lines += _one_line_entries(text, suites)
+        else:
+            stanzas += _stanzas(text, suites)
+    return {"own.list": "".join(lines), "own.sources": "\n".join(stanzas)}
+
+
+def _one_line_entries(text: str, suites: set[str]) -> list[str]:
+    found = re.findall(r"^deb[ \t]+((?:\[[^\]]*\][ \t]+)?\S+[ \t]+(\S+).*)$", text, re.MULTILINE)
+    return [f"{kind} {entry}\n" for entry, suite in found if suite.rstrip("/") in suites for kind in ("deb", "deb-src")]
+
+
+def _stanzas(text: str, suites: set[str]) -> list[str]:
+    found: list[str] = []
+    for stanza in re.split(r"\n(?:[ \t]*\n)+", text):
+        named = re.search(r"^Suites:(.*)$", stanza, re.MULTILINE | re.IGNORECASE)
+        if named and suites.issuperset(named[1].split()) and not re.search(r"(?mi)^Enabled:\s*no", stanza):
+            found.append(re.sub(r"(?mi)^Types:.*$", "Types: deb deb-src", stanza).strip() + "\n")
+    return found
 
 
 def run(*command: str, cwd: Path | None = None) -> str:

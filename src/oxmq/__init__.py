@@ -35,6 +35,7 @@ from oxmq.errors import (
     WaitForChildren,
     WorkerClosedError,
 )
+from oxmq.kubernetes.spec import Kubernetes
 from oxmq.ops.flows import FlowJob
 from oxmq.ops.metrics import Metrics, MetricsMeta
 from oxmq.ops.queues import QueueMeta
@@ -75,6 +76,7 @@ __all__ = [
     "JobStateError",
     "JobTimeoutError",
     "Keep",
+    "Kubernetes",
     "LockLostError",
     "ManualClock",
     "Metrics",

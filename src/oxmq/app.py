@@ -80,6 +80,11 @@ class Oxmq(Closing):
         self.tasks: dict[tuple[str, str], Task[..., Any, Any]] = {}
 
     @property
+    def runner(self) -> AsyncRunner:
+        """Return what executes the app's calls."""
+        return self._runner
+
+    @property
     def endpoint(self) -> Endpoint:
         """Return where the server is."""
         return self._endpoint
@@ -129,7 +134,7 @@ class Oxmq(Closing):
         Args:
             name: the jobs' name; the function's when not given.
             queue: where its jobs go.
-            run: ``"process"`` for a child process.
+            run: ``"process"`` for a child process, `Kubernetes` for a pod of its own.
             schedule: when to run it without being asked: made with `cron` or `every`. A job scheduler of the task's
                 name is brought in line with it whenever a worker starts, and removed when the code has it no more.
             options: the fields of `JobOptions`, for each of its jobs.
@@ -160,28 +165,43 @@ class Oxmq(Closing):
 
     def queue(self, name: str = DEFAULT_QUEUE) -> Queue:
         """Return a queue on the app's connection."""
-        return Queue.within(self._context(name), self._defaults, self._ids)
+        return Queue.within(self.context(name), self._defaults, self._ids)
 
-    def worker(self, queues: Iterable[str] | None = None, *, concurrency: int = 10, **options: Any) -> AppWorker:  # noqa: ANN401 - `Worker` checks
+    def worker(
+        self,
+        queues: Iterable[str] | None = None,
+        *,
+        concurrency: int = 10,
+        concurrency_kubernetes: int = 500,
+        **options: Any,  # noqa: ANN401 - `Worker` checks
+    ) -> AppWorker:
         """Return a worker for the tasks of the given queues, or of all.
 
         Args:
             queues: the queues to work.
             concurrency: how many jobs of each queue may run at once.
+            concurrency_kubernetes: how many jobs may run in pods besides, over all queues: each takes a watch's
+                attention and no thread.
             options: further arguments of `Worker`.
+
+        Raises:
+            ConfigurationError: an argument is not acceptable; or a task runs in pods, and the environment does not
+                say what they need.
         """
-        return AppWorker(self, queues, concurrency=concurrency, **options)
+        return AppWorker(
+            self, queues, concurrency=concurrency, concurrency_kubernetes=concurrency_kubernetes, **options
+        )
 
     async def enqueue(self, call: TaskCall) -> Job[Any]:
         """Add the job of a task call, and return it."""
-        context = self._context(call.task.queue)
+        context = self.context(call.task.queue)
         draft = self._draft(call)
         job_id = await self._runner.run(jobs.add(context.keys, draft))
         return Job(context, draft.record(job_id), read_result=call.task.signature.read_result)
 
     def enqueue_sync(self, call: TaskCall) -> SyncJob[Any]:
         """Add the job of a task call from code without an event loop, and return it."""
-        context = self._sync_context(call.task.queue)
+        context = self.sync_context(call.task.queue)
         draft = self._draft(call)
         job_id = self._sync_runner.run(jobs.add(context.keys, draft))
         return SyncJob(context, draft.record(job_id), read_result=call.task.signature.read_result)
@@ -199,7 +219,7 @@ class Oxmq(Closing):
         in_order = {queue: iter(ids) for queue, ids in zip(by_queue, added, strict=True)}
         return [
             Job(
-                self._context(call.task.queue),
+                self.context(call.task.queue),
                 draft.record(next(in_order[call.task.queue])),
                 read_result=call.task.signature.read_result,
             )
@@ -220,7 +240,7 @@ class Oxmq(Closing):
         """
         drafted = flows.draft_flow(call.after(*children), lambda node: node.children, self._draft_node)
         ids = await self._runner.run(flows.add_flow(drafted))
-        context = self._context(call.task.queue)
+        context = self.context(call.task.queue)
         return Job(context, drafted[0].job.record(ids[0]), read_result=call.task.signature.read_result)
 
     async def upsert_schedule(self, call: TaskCall, schedule: Schedule, *, id: str | None = None) -> Job[Any] | None:
@@ -266,10 +286,10 @@ class Oxmq(Closing):
 
     def sync_job(self, queue: str, record: JobRecord, token: str, run: JobRun | None = None) -> SyncJob[Any]:
         """Return a running job for code without an event loop."""
-        return SyncJob(self._sync_context(queue), record, token, run=run)
+        return SyncJob(self.sync_context(queue), record, token, run=run)
 
     async def _add_all(self, queue: str, batch: Sequence[tuple[TaskCall, NewJob]]) -> list[str]:
-        keys = self._context(queue).keys
+        keys = self.context(queue).keys
         drafts = [draft for _, draft in batch]
         added = await self._runner.run_all(jobs.add_in_chunks(keys, drafts))
         return [job_id for chunk in added for job_id in chunk]
@@ -281,14 +301,16 @@ class Oxmq(Closing):
         draft = self._flow_drafter.draft(
             call.task.name, call.data, call.job_options, parent=parent, has_children=has_children
         )
-        return self._context(call.task.queue).keys, draft
+        return self.context(call.task.queue).keys, draft
 
-    def _context(self, queue: str) -> QueueContext:
+    def context(self, queue: str) -> QueueContext:
+        """Return a queue's surroundings, on the app's connection."""
         if queue not in self._contexts:
             self._contexts[queue] = QueueContext(self._runner, QueueKeys(queue, self._prefix), self._clock)
         return self._contexts[queue]
 
-    def _sync_context(self, queue: str) -> SyncQueueContext:
+    def sync_context(self, queue: str) -> SyncQueueContext:
+        """Return a queue's surroundings for code without an event loop."""
         if queue not in self._sync_contexts:
             keys = QueueKeys(queue, self._prefix)
             self._sync_contexts[queue] = SyncQueueContext(self._sync_runner, keys, self._clock)

@@ -19,6 +19,11 @@ class JobRun(Protocol):
         """Tell whether the handler should stop."""
         ...
 
+    @property
+    def handed_back(self) -> bool:
+        """Tell whether the handler should stop because the job goes on elsewhere."""
+        ...
+
     def tell_progress(self, job: object, progress: object) -> None:
         """Note that the handler has reported progress."""
         ...

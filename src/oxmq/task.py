@@ -15,12 +15,14 @@ from oxmq.codec import write_foreign
 from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.executors.child_task import ChildTask, Reference
 from oxmq.keys import check_job_name, check_queue_name
+from oxmq.kubernetes.spec import Kubernetes
 from oxmq.ops.schedulers import NOT_FOR_TEMPLATES
 from oxmq.options import NO_OPTIONS, Deduplication, JobOptionArgs, JobOptions, job_options
 from oxmq.records import JobRecord
 from oxmq.running import running_job
 from oxmq.schedules import Schedule
 from oxmq.signature import Signature
+from oxmq.sync.context import QueueContext
 
 if TYPE_CHECKING:
     from oxmq.app import Oxmq
@@ -31,9 +33,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C")
 
-RunIn = Literal["process"]
+RunIn = Literal["process"] | Kubernetes
 """Where a handler runs when not on the event loop (``async def``) or in a thread (``def``)."""
-
 
 #: The deduplication id that stands for "the same arguments".
 _BY_ARGUMENTS = "args"
@@ -125,8 +126,8 @@ class Task(ChildTask, Generic[P, C, R]):
         options: JobOptions,
         schedule: Schedule | None = None,
     ) -> None:
-        if run not in (None, "process"):
-            raise ConfigurationError(f'run must be "process" or not given, not {run!r}')
+        if run is not None and run != "process" and not isinstance(cast("object", run), Kubernetes):
+            raise ConfigurationError(f'run must be "process", Kubernetes(...) or not given, not {run!r:.80}')
         if not inspect.isfunction(function):
             raise ConfigurationError(f"a task is made of a function, not {function!r}")
         self.app = app
@@ -197,8 +198,15 @@ class Task(ChildTask, Generic[P, C, R]):
             ConfigurationError: it would not: the task is not an attribute of its module.
         """
         if "<locals>" in self.function.__qualname__:
-            raise ConfigurationError(f'task {self.name!r}: with run="process" the function must not be in a function')
+            raise ConfigurationError(
+                f"task {self.name!r}: to run in a process or a pod, the function must not be in a function"
+            )
         return Reference.to(self.function)
+
+    @property
+    def surroundings(self) -> QueueContext:
+        """Return the surroundings of the task's queue, for code without an event loop."""
+        return self.app.sync_context(self.queue)
 
     def run_in_child(self, record: JobRecord, token: str) -> object:
         """Run a job of this task here and now: what the child process does."""

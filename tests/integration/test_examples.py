@@ -17,6 +17,7 @@ SAYS = {
     "children_on_the_way": r"example\.org: page 1, page 2, page 3\n",
     "deduplication": r"rebuilt home, indexed oxmq\n",
     "flow": r"The ox: 10 words\n",
+    "heavy": r"\{'year': 2025, 'checksum': 2150593995\}\nmonth 12 of 12 is done\n",
     "rate_limit": r"15 calls took \d+\.\d s\n",
     "web_api": r"202 Accepted\ncompleted: report of month 3\n",
     "schedule": r"(beat\n){3}(\w+ runs next at \d{4}-.+\n){2}",

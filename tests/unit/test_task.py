@@ -89,7 +89,7 @@ def test_a_bad_option_is_refused_when_the_task_is_declared() -> None:
         ({"queue": "a b"}, "queue name must be 1 to 128"),
         ({"queue": 5}, "queue name must be 1 to 128"),
         ({"name": ""}, "job name must be"),
-        ({"run": "thread"}, 'run must be "process" or not given'),
+        ({"run": "thread"}, r'run must be "process", Kubernetes\(...\) or not given'),
     ],
 )
 def test_a_task_that_cannot_be_is_refused(arguments: dict[str, Any], message: str) -> None:

@@ -70,9 +70,21 @@ def worker(
     target: Target,
     queues: Queues = None,
     concurrency: Concurrency = 10,
+    concurrency_kubernetes: Annotated[
+        int, typer.Option(min=1, help="How many jobs may run in pods besides, over all queues.")
+    ] = 500,
     grace: Annotated[str, typer.Option(help="How long running jobs may take after the signal to stop.")] = "30s",
     processes: Annotated[int, typer.Option(min=1, help="How many processes, each with that concurrency.")] = 1,
     reload: Annotated[bool, typer.Option("--reload", help="Start afresh whenever a Python file changes.")] = False,
+    health: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[HOST:]PORT",
+            envvar="OXMQ_WORKER_HEALTH",
+            show_envvar=False,
+            help="Answer probes and /drain there, one process only; else $OXMQ_WORKER_HEALTH, else nowhere.",
+        ),
+    ] = None,
     url: Url = None,
     log_level: LogLevels = LogLevel.INFO,
     lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
@@ -86,11 +98,14 @@ def worker(
 
     from oxmq.cli.dev import DevSession
     from oxmq.cli.pool import WorkerPool
-    from oxmq.cli.worker import WorkerSettings, run_worker, stop_when_closed
+    from oxmq.cli.worker import WorkerSettings, check_one_process, run_worker, stop_when_closed
 
     if lifeline is not None:
         stop_when_closed(lifeline)
-    settings = WorkerSettings(target, _names(queues), concurrency, grace, url, log_level.value, processes)
+    settings = WorkerSettings(
+        target, _names(queues), concurrency, grace, url, log_level.value, processes, health, concurrency_kubernetes
+    )
+    check_one_process(settings)
     if reload:
         raise typer.Exit(asyncio.run(DevSession(settings.arguments(), Path.cwd()).run()))
     if processes > 1:
@@ -172,6 +187,27 @@ def web(
     )
     serving = Serving(host=host, port=port, root_path=root_path, forwarded_allow_ips=forwarded_allow_ips)
     raise typer.Exit(run_web(settings, serving))
+
+
+@program.command("run-job")
+def run_job(
+    target: Annotated[str, typer.Argument(metavar="MODULE:FUNCTION", help="The task, as in reports:monthly_report.")],
+    queue: Annotated[str, typer.Option(help="The job's queue.")],
+    job: Annotated[str, typer.Option(help="The job's id.")],
+    run: Annotated[int, typer.Option(min=1, help="Which run of the job this is.")],
+    patience: Annotated[float, typer.Option(min=0, help="How many seconds Redis may be out of reach.")] = 120,
+    log_level: LogLevels = LogLevel.INFO,
+) -> None:
+    """Run one job of a task in this process and leave its result in Redis: what the pod of a heavy job does.
+
+    A worker makes the pod with these arguments, follows it, and ends the job.
+
+    Exits with 0 when the task returned, 1 when it failed, 3 when the job does not want this run (any more), 75 when
+    Redis was out of reach for too long, and 143 after SIGTERM.
+    """
+    from oxmq.cli.pod import PodSettings, run_pod
+
+    raise typer.Exit(run_pod(PodSettings(target, queue, job, run, patience, log_level.value)))
 
 
 @program.command()

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
 from rich.console import Console
@@ -21,10 +21,16 @@ from oxmq.app import Oxmq
 from oxmq.app_worker import AppWorker
 from oxmq.cli.target import load_app
 from oxmq.cli.terminal.screen import EXIT_INTERRUPTED
+from oxmq.cli.web import check_installed
 from oxmq.durations import Duration
+from oxmq.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from oxmq.web.worker_endpoint import WorkerEndpoint
 
 T = TypeVar("T")
 
+_LAST_PORT = 65535
 _LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -39,6 +45,8 @@ class WorkerSettings(Struct, frozen=True):
         url: where the server is, for an application that does not say.
         log_level: which log messages are printed.
         processes: how many processes, each with that concurrency.
+        health: where to answer probes, as ``HOST:PORT``; None for nowhere.
+        concurrency_kubernetes: how many jobs may run in pods besides, over all queues.
     """
 
     target: str
@@ -48,13 +56,17 @@ class WorkerSettings(Struct, frozen=True):
     url: str | None
     log_level: str
     processes: int = 1
+    health: str | None = None
+    concurrency_kubernetes: int = 500
 
     def arguments(self, *, processes: int | None = None) -> list[str]:
         """Return the command line that makes another process do the same, or with another number of processes."""
         count = self.processes if processes is None else processes
-        optional = [("--queues", None if self.queues is None else ",".join(self.queues)), ("--url", self.url)]
+        queues = None if self.queues is None else ",".join(self.queues)
+        optional = [("--queues", queues), ("--url", self.url), ("--health", self.health)]
         return [
-            "worker", self.target, "--concurrency", str(self.concurrency), "--grace", self.grace,
+            "worker", self.target, "--concurrency", str(self.concurrency),
+            "--concurrency-kubernetes", str(self.concurrency_kubernetes), "--grace", self.grace,
             "--log-level", self.log_level, "--processes", str(count),
             *(word for name, value in optional if value for word in (name, value)),
         ]  # fmt: skip
@@ -71,11 +83,17 @@ def run_worker(settings: WorkerSettings) -> int:
     # After the import, so that an application that sets logging up itself has its way.
     logging.basicConfig(format=_LOG_FORMAT)
     logging.getLogger("oxmq").setLevel(settings.log_level.upper())
-    worker = app.worker(settings.queues, concurrency=settings.concurrency, grace=read_grace(settings.grace))
+    worker = app.worker(
+        settings.queues,
+        concurrency=settings.concurrency,
+        concurrency_kubernetes=settings.concurrency_kubernetes,
+        grace=read_grace(settings.grace),
+    )
     app.endpoint.prepare()
-    _show_banner(settings, app, worker)
+    endpoint = None if settings.health is None else _endpoint(worker, settings.health)
+    _show_banner(settings, app, worker, endpoint)
     try:
-        run_on_best_loop(worker.run())
+        run_on_best_loop((endpoint or worker).run())
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return 0
@@ -93,6 +111,28 @@ def read_grace(text: str) -> Duration:
         return float(text)
     except ValueError:
         return text
+
+
+def read_address(text: str) -> tuple[str, int]:
+    """Return the host and the port of ``HOST:PORT``; of a plain port, this computer's own address.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) <= _LAST_PORT):
+        raise ConfigurationError(f"--health must be HOST:PORT or a port, as in 127.0.0.1:8080, not {text!r:.80}")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def check_one_process(settings: WorkerSettings) -> None:
+    """Refuse an endpoint of several processes: it could answer for one of them only.
+
+    Raises:
+        ConfigurationError: it is asked for.
+    """
+    if settings.health is not None and settings.processes > 1:
+        raise ConfigurationError("--health answers for one process: run one container for each, or give no --processes")
 
 
 def stop_when_closed(lifeline: int) -> None:
@@ -114,7 +154,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
 
 
-def _show_banner(settings: WorkerSettings, app: Oxmq, worker: AppWorker) -> None:
+def _endpoint(worker: AppWorker, address: str) -> WorkerEndpoint:
+    host, port = read_address(address)
+    check_installed()
+    from oxmq.web.worker_endpoint import WorkerEndpoint  # noqa: PLC0415 - only here is it known to be installed
+
+    return WorkerEndpoint(worker, host, port)
+
+
+def _show_banner(settings: WorkerSettings, app: Oxmq, worker: AppWorker, endpoint: WorkerEndpoint | None) -> None:
     console = Console(stderr=True)
     title = Text.assemble((f"oxmq {version('oxmq')}", "bold"), f" works {settings.target} (pid {os.getpid()})")
     console.print(title, soft_wrap=True)
@@ -122,5 +170,10 @@ def _show_banner(settings: WorkerSettings, app: Oxmq, worker: AppWorker) -> None
     for name in worker.queue_names:
         tasks = ", ".join(task for queue, task in app.tasks if queue == name)
         rows.append(("queue", f"{name}, {settings.concurrency} jobs at once: {tasks}"))
+    if worker.heavy_place:
+        places = {"kubernetes": "pods in the cluster", "process": "limited processes here: no cluster is configured"}
+        rows.append(("heavy", f"jobs of tasks that ask for a pod run in {places[worker.heavy_place]}"))
+    if endpoint is not None:
+        rows.append(("health", endpoint.address))
     for label, words in rows:
         console.print(Text.assemble((f"  {label:<8}", "dim"), words), soft_wrap=True)

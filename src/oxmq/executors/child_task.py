@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import signal
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from oxmq.codec import encode_json
 from oxmq.errors import Delay, OxmqError, RateLimited, Unrecoverable, WaitForChildren
 from oxmq.ops.outcomes import failure_reason, stack_of, writable
 from oxmq.records import JobRecord
+from oxmq.sync.context import QueueContext
 
 
 class Reference(Struct, frozen=True):
@@ -44,6 +48,11 @@ class Reference(Struct, frozen=True):
 class ChildTask(ABC):
     """Be something that a child process can run."""
 
+    @property
+    @abstractmethod
+    def surroundings(self) -> QueueContext:
+        """Return the surroundings of the task's queue, on the application's connection."""
+
     @abstractmethod
     def run_in_child(self, record: JobRecord, token: str) -> object:
         """Run the job and return its result."""
@@ -69,6 +78,7 @@ class Reply(Struct):
         trace: the stack trace, as text.
         signal: the name of the `JobSignal` that it raised, if it raised one.
         seconds: what that signal says.
+        out_of_memory: whether it failed because it got no more memory.
     """
 
     result: bytes | None = None
@@ -76,15 +86,22 @@ class Reply(Struct):
     trace: str = ""
     signal: str = ""
     seconds: float = 0.0
+    out_of_memory: bool = False
 
 
-def run_here(task: Reference, record: JobRecord, token: str) -> Reply:
-    """Run a job in this process and return what became of it, whatever that is."""
+def run_here(task: Reference, record: JobRecord, token: str, *, on_failure: Callable[[], None] | None = None) -> Reply:
+    """Run a job in this process and return what became of it, whatever that is.
+
+    `on_failure` is called before a failure is put into words, which takes memory.
+    """
     try:
         result = task.resolve().run_in_child(record, token)
         return Reply(encode_json(result, f"result of job {record.id}"))
     except BaseException as error:  # noqa: BLE001 - whatever the task raises is the job's failure
+        if on_failure is not None:
+            on_failure()
         reply = Reply(message=failure_reason(error), trace=writable(stack_of(error)))
+        reply.out_of_memory = isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
         for kind in (Unrecoverable, Delay, RateLimited, WaitForChildren):
             if isinstance(error, kind):
                 reply.signal, reply.seconds = kind.__name__, getattr(error, "seconds", 0.0)
@@ -108,3 +125,18 @@ def raise_failure(reply: Reply) -> NoReturn:
     else:
         error = Unrecoverable(reply.message) if reply.signal == "Unrecoverable" else ProcessError(reply.message)
     raise error from _RemoteTrace(reply.trace)
+
+
+def child_environment() -> dict[str, str]:
+    """Return the variables with which another interpreter finds the modules that this one finds."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+
+
+def cause_of_death(code: int | None) -> str:
+    """Say how a job's process ended that left no reply; `code` is below 0 for a signal."""
+    if code is None or code >= 0:
+        return f"the job's process ended with exit code {code}"
+    try:
+        return f"the job's process was killed by {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal has no name
+        return f"the job's process was killed by signal {-code}"

@@ -14,12 +14,19 @@ import sys
 import threading
 from functools import partial
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
-from oxmq.executors.child_task import ProcessError, Reference, Reply, raise_failure, run_here
+from oxmq.executors.child_task import (
+    ProcessError,
+    Reference,
+    Reply,
+    cause_of_death,
+    child_environment,
+    raise_failure,
+    run_here,
+)
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.records import JobRecord
 
@@ -97,7 +104,7 @@ class _Child:
             [sys.executable, "-c", code],
             pass_fds=fds,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
+            env=child_environment(),
         )
         far.close()  # so that the pipe ends when the child does
         os.close(far_lifeline)
@@ -105,10 +112,7 @@ class _Child:
         return near
 
     def _cause_of_death(self) -> str:
-        code = None if self._process is None else self._process.wait()
-        if code is not None and code < 0:
-            return f"the job's process was killed by {signal.Signals(-code).name}"
-        return f"the job's process ended with exit code {code}"
+        return cause_of_death(None if self._process is None else self._process.wait())
 
 
 def serve(pipe_fd: int, lifeline_fd: int) -> None:

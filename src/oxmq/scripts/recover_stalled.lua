@@ -28,9 +28,10 @@ local function recover(id)
   local job_key = base .. id
   local times = redis.call("HINCRBY", job_key, "stc", 1)
   if times > tonumber(ARGV[2]) then
-    local job = redis.call("HMGET", job_key, "rjk", "cancelledOn")
-    -- A cancelled job is to be failed already, for the reason that was given.
-    if not is_scheduled(job[1]) and not job[2] then
+    local job = redis.call("HMGET", job_key, "rjk", "cancelledOn", "oxmq:run")
+    -- A cancelled job is to be failed already, for the reason that was given. One that runs in a pod outlives its
+    -- workers: whoever takes it next follows the pod on.
+    if not is_scheduled(job[1]) and not job[2] and not job[3] then
       redis.call("HSET", job_key, "defa", "job stalled more than allowable limit")
     end
   end

@@ -70,9 +70,9 @@ def serve(app: ASGIApp, serving: Serving, announce: Callable[[str], None]) -> No
         ConfigurationError: the address cannot be listened at.
     """
     with contextlib.ExitStack() as stack:
-        listeners = [stack.enter_context(listener) for listener in _listen(serving.host, serving.port)]
+        listeners = [stack.enter_context(listener) for listener in listen(serving.host, serving.port)]
         server = _Server(_configured(app, serving))
-        announce(_address(serving, listeners[0]))
+        announce(f"{address_of(serving.host, listeners[0])}{serving.root_path.rstrip('/')}/")
         with asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner:
             runner.run(server.serve(listeners))
 
@@ -101,7 +101,12 @@ def _configured(app: ASGIApp, serving: Serving) -> uvicorn.Config:
     )
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
+def listen(host: str, port: int) -> list[socket.socket]:
+    """Listen at every address of a host.
+
+    Raises:
+        ConfigurationError: that is not possible.
+    """
     listeners: list[socket.socket] = []
     try:
         found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -126,7 +131,7 @@ def _add_listener(listeners: list[socket.socket], family: int, address: tuple[An
             raise
 
 
-def _address(serving: Serving, listener: socket.socket) -> str:
+def address_of(host: str, listener: socket.socket) -> str:
+    """Return the address of what listens, without a slash at the end: for people."""
     port = listener.getsockname()[1]
-    host = f"[{serving.host}]" if ":" in serving.host else serving.host
-    return f"http://{host}:{port}{serving.root_path.rstrip('/')}/"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

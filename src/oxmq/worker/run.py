@@ -55,6 +55,11 @@ class Run:
         """Tell whether the handler should stop: for those that run in a thread, which nobody can stop."""
         return self.stop is not None
 
+    @property
+    def handed_back(self) -> bool:
+        """Tell whether the handler should stop because the job goes back to the queue."""
+        return self.stop is Stop.HAND_BACK
+
     def tell_progress(self, job: object, progress: object) -> None:
         self.on_progress(job, progress)
 

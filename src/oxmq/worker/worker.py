@@ -168,17 +168,16 @@ class Worker(Closing):
         return self._paused
 
     async def pause(self, *, wait: bool = True) -> None:
-        """Take no more jobs until `resume`. Other workers go on: see `Queue.pause`.
+        """Take no more jobs until `resume`. Other workers go on: see `Queue.pause`. May be called again, to wait.
 
         Args:
             wait: return when the running jobs have ended, not before.
         """
-        if self._paused:
-            return
-        self._paused = True
+        first, self._paused = not self._paused, True
         if self._services is not None:
             await self._services.pause(wait=wait)
-        self._listeners.tell("paused")
+        if first:
+            self._listeners.tell("paused")
 
     def resume(self) -> None:
         """Take jobs again."""

@@ -1,0 +1,1 @@
+"""Run heavy jobs in pods of their own: a Kubernetes Job for each attempt, followed and reconciled."""
