@@ -5,16 +5,19 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format twins parity types bench clean
+.PHONY: help demo test test-kubernetes check format twins parity types bench clean
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp ## see it run (ARGS=--once: and exit)
 	$(BIN)/oxmq demo $(ARGS)
 
-test: $(VENV)/tests.stamp ## run every test (ARGS="-k word": some)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(ARGS)
+test: $(VENV)/tests.stamp ## run every test but those of Kubernetes (ARGS="-k word": some)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/kubernetes $(ARGS)
+
+test-kubernetes: $(VENV)/kubernetes.stamp ## run heavy jobs against a real control plane, built here from source
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/kubernetes $(ARGS)
 
 check: $(VENV)/dev.stamp ## lint, types, layers, twins
 	$(BIN)/ruff check .
@@ -65,8 +68,14 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-$(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py tools/setup_browser.py
+$(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py tools/setup_browser.py tools/setup_kustomize.py
 	$(BIN)/python tools/setup_node.py
 	$(BIN)/python tools/setup_redis.py
 	$(BIN)/python tools/setup_browser.py
+	$(BIN)/python tools/setup_kustomize.py
+	@touch $@
+
+# Takes about four minutes the first time.
+$(VENV)/kubernetes.stamp: $(VENV)/dev.stamp tools/setup_kubernetes.py
+	$(BIN)/python tools/setup_kubernetes.py
 	@touch $@

@@ -31,12 +31,13 @@ class Archive:
         """Tell whether this machine has apt and dpkg."""
         return bool(shutil.which("apt-get") and shutil.which("dpkg"))
 
-    def use_private_lists(self, *, source_packages: bool = False) -> None:
+    def use_private_lists(self, *, source_packages: bool = False, release: str = "") -> None:
         """Fetch the lists of packages into the folder, for those of the machine may be missing or old.
 
         Args:
             source_packages: fetch the lists of source packages as well, which few machines ask for; only
                 the distribution's own sources are used then.
+            release: the name of another release of the distribution, whose packages are wanted instead.
         """
         for part in ("state/lists/partial", "archives/partial"):
             (self.folder / "apt" / part).mkdir(parents=True, exist_ok=True)
@@ -45,14 +46,16 @@ class Archive:
             "-oDir::State::status=/var/lib/dpkg/status",
             f"-oDir::Cache={self.folder / 'apt'}",
             "-oAPT::Sandbox::User=",
-            *(self._own_sources() if source_packages else []),
+            *(self._own_sources(release or codename()) if source_packages or release else []),
         ]
         run("apt-get", *self._options, "update")
 
-    def _own_sources(self) -> list[str]:
+    def _own_sources(self, release: str) -> list[str]:
         parts = self.folder / "apt" / "sources.list.d"
         parts.mkdir(exist_ok=True)
         written = with_source_packages(configured_sources(), codename())
+        if release != codename():
+            written = of_other_release(written, codename(), release)
         for name, text in written.items():
             (parts / name).write_text(text)
         return ["-oDir::Etc::sourcelist=/dev/null", f"-oDir::Etc::sourceparts={parts}"]
@@ -132,6 +135,18 @@ def with_source_packages(files: list[Path], release: str) -> dict[str, str]:
         else:
             stanzas += _stanzas(text, suites)
     return {"own.list": "".join(lines), "own.sources": "\n".join(stanzas)}
+
+
+def of_other_release(written: dict[str, str], own: str, other: str) -> dict[str, str]:
+    """Return what `with_source_packages` returned for another release of the distribution, without its updates."""
+    lines = [line for line in written["own.list"].splitlines(keepends=True) if f" {own} " in f"{line} "]
+    stanzas = re.split(r"\n\n+", written["own.sources"].strip())
+    named = [
+        re.sub(r"(?m)^Suites:.*$", f"Suites: {other}", each)
+        for each in stanzas
+        if re.search(rf"Suites:.*\b{own}(\s|$)", each)
+    ]
+    return {"own.list": "".join(lines).replace(f" {own} ", f" {other} "), "own.sources": "\n\n".join(named) + "\n"}
 
 
 def _one_line_entries(text: str, suites: set[str]) -> list[str]:

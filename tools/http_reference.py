@@ -32,6 +32,7 @@ TITLES: Final = {
     "workers": "Workers and load",
     "metrics": "Metrics",
     "server": "The server",
+    "heavy jobs": "Heavy jobs",
     "events": "The live feed",
     "audit": "The audit log",
     "session": "Sessions",

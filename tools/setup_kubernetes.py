@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -262,7 +262,7 @@ def keep(programs: Path) -> None:
 
 
 @contextmanager
-def step(name: str) -> Iterator[None]:
+def step(name: str) -> Generator[None]:
     """Say what is being done and how long it took; give a failing command's words as the reason."""
     print(f"  {name} ...", flush=True)
     started = monotonic()

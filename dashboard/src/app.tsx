@@ -15,6 +15,7 @@ const Audit = lazy(() => import("./screens/audit"));
 const Failures = lazy(() => import("./screens/failures"));
 const Flow = lazy(() => import("./screens/flow"));
 const Job = lazy(() => import("./screens/job"));
+const Kubernetes = lazy(() => import("./screens/kubernetes"));
 const Metrics = lazy(() => import("./screens/metrics"));
 const Redis = lazy(() => import("./screens/redis"));
 const Schedules = lazy(() => import("./screens/schedules"));
@@ -73,6 +74,8 @@ function Screen() {
       return <Workers />;
     case "metrics":
       return <Metrics />;
+    case "kubernetes":
+      return <Kubernetes />;
     case "redis":
       return <Redis />;
     case "audit":

@@ -17,7 +17,16 @@ export type QueueTab = (typeof QUEUE_TABS)[number];
 export type Route =
   | {
       screen:
-        "overview" | "queues" | "failures" | "schedules" | "workers" | "metrics" | "redis" | "audit" | "not-found";
+        | "overview"
+        | "queues"
+        | "failures"
+        | "schedules"
+        | "workers"
+        | "metrics"
+        | "kubernetes"
+        | "redis"
+        | "audit"
+        | "not-found";
     }
   | { screen: "queue"; queue: string; tab: QueueTab }
   | { screen: "job" | "flow"; queue: string; id: string };
@@ -48,7 +57,7 @@ function match(text: string): Route {
   return last === "flow" ? { screen: "flow", queue, id } : { screen: "not-found" };
 }
 
-const PLAIN = ["queues", "failures", "schedules", "workers", "redis", "audit"] as const;
+const PLAIN = ["queues", "failures", "schedules", "workers", "kubernetes", "redis", "audit"] as const;
 
 /** `metrics` itself is the server's address for Prometheus, so the screen has another. */
 const METRICS_PATH = "performance";
@@ -98,6 +107,7 @@ export const to = {
   schedules: (query?: Query) => href("schedules", query),
   workers: (query?: Query) => href("workers", query),
   metrics: (query?: Query) => href(METRICS_PATH, query),
+  kubernetes: () => href("kubernetes"),
   redis: () => href("redis"),
   audit: (query?: Query) => href("audit", query),
 };

@@ -15,6 +15,7 @@ from oxmq.errors import BackendError, ConfigurationError, Unrecoverable
 from oxmq.executors.processes import ProcessExecutor
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.heavy_jobs import HeavyJobs
+from oxmq.kubernetes.deletion_cost import OwnPod
 from oxmq.ops import server
 from oxmq.running import running_job
 from oxmq.worker.events import Callback, WorkerEvent, logger
@@ -58,6 +59,7 @@ class AppWorker(Closing):
             for name in names
         ]
         self._heavy = HeavyJobs(app, names, concurrency_kubernetes)
+        self._own_pod = OwnPod(lambda: self.running - self._heavy.in_pods)
         self._paused = self._stopping = False
         self._answered: set[str] = set()
         for worker in self._workers:
@@ -81,6 +83,7 @@ class AppWorker(Closing):
         """Take and run jobs until `close` is called, or SIGTERM or SIGINT arrives: see `Worker.run`."""
         await self._app.start_up()
         await self._heavy.start(self._workers)
+        await self._own_pod.start()
         schedules = asyncio.get_running_loop().create_task(self._reconcile())
         try:
             runs = asyncio.gather(*(worker.run(handle_signals=False) for worker in self._workers))
@@ -92,6 +95,7 @@ class AppWorker(Closing):
         finally:
             schedules.cancel()
             await asyncio.gather(schedules, return_exceptions=True)
+            await self._own_pod.close()
             await self._heavy.close()
             self._processes.close()
             self._threads.close()

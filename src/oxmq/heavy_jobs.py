@@ -61,6 +61,11 @@ class HeavyJobs:
         """Return where they run: ``kubernetes`` or ``process``; empty when there are none."""
         return self._settings.place if self._tasks else ""
 
+    @property
+    def in_pods(self) -> int:
+        """Return how many jobs run in pods: those that outlive this process."""
+        return 0 if self._cluster is None else self._cluster.running
+
     async def start(self, workers: Sequence[Worker]) -> None:
         """Connect to the cluster, if jobs run there.
 
@@ -121,7 +126,7 @@ class HeavyJobs:
     async def _run_here(self, job: Job[Any], task: HeavyTask, spec: Kubernetes) -> msgspec.Raw | None:
         limits = _limits_of(spec)
         if spec.command is None:
-            return await self._local.run(task.reference, job.record, job.token, limits)
+            return await self._local.run(task.reference, job.record, job.token, limits, spec.env)
         record = job.record
         identity = Identity(
             owner="", prefix=self._app.prefix, queue=job.queue_name, job_id=job.id, timestamp=record.timestamp,

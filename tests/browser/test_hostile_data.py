@@ -21,6 +21,7 @@ SCREENS: Final = {
     "failures": (f"queues/{HOSTILE_QUEUE}/failures", "ValueError"),
     "schedules": (f"queues/{HOSTILE_QUEUE}/schedules", "onerror"),
     "workers": (f"queues/{HOSTILE_QUEUE}/workers", "onerror"),
+    "kubernetes": ("kubernetes", "onerror"),
     "metrics": (f"queues/{HOSTILE_QUEUE}/metrics", "onerror"),
 }
 

@@ -34,6 +34,7 @@ SCREENS: Final = (
     Screen("queue-metrics", "queues/email/metrics", "welcome_email", "email"),
     Screen("job-failed", "queues/email/jobs/{failed}", "451 4.7.1 greylisted"),
     Screen("job-active", "queues/email/jobs/{active}", "part 4 of 7"),
+    Screen("job-in-pod", "queues/email/jobs/{active}", "kubectl -n shop logs job/newsletter-4f7c2b9e1a6d0358"),
     Screen("job-delayed", "queues/email/jobs/{delayed}", "{delayed}"),
     Screen("job-of-node", "queues/webhooks/jobs/{node_failed}", "ECONNREFUSED"),
     Screen("job-parent", "queues/images/jobs/{album}", "thumbnail"),
@@ -43,6 +44,7 @@ SCREENS: Final = (
     Screen("schedules", "schedules", "daily-report", "Schedules"),
     Screen("workers", "workers", "mail-1", "Workers"),
     Screen("metrics", "performance", "Throughput", "Metrics"),
+    Screen("kubernetes", "kubernetes", "monthly_report", "Kubernetes"),
     Screen("redis", "redis", "Valkey", "Redis"),
     Screen("audit", "audit", "pause", "Audit"),
     Screen("not-found", "nowhere", "There is nothing at this address", "No such page"),
@@ -63,6 +65,40 @@ async def test_a_screen(look: Look, world: World, screen: Screen) -> None:
     await look.is_accessible(COLOUR_RULES)
     await look.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await look.picture(f"{screen.name}-phone")
+    await look.fits()
+
+
+async def test_from_what_the_reconciler_saw_to_the_pod_of_a_job(look: Look) -> None:
+    await look.open("")
+    await look.page.get_by_role("navigation", name="Screens").get_by_role("link", name="Kubernetes").click()
+    row = look.rows(look.table("Runs")).filter(has_text="newsletter")
+    await expect(row).to_contain_text("whoever holds its job follows it")
+    await expect(look.rows(look.table("Repairs")).first).to_contain_text("its job was cancelled")
+    await row.get_by_role("link", name="newsletter").click()
+    await expect(look.main.get_by_role("heading", name="Pod", exact=True)).to_be_visible()
+    await expect(look.main.get_by_text("that it lives")).to_be_visible()
+    await look.button("Copy kubectl -n shop logs job/newsletter-4f7c2b9e1a6d0358").click()
+    await look.says("Copied the command")
+    copied: str = await look.page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == "kubectl -n shop logs job/newsletter-4f7c2b9e1a6d0358"
+
+
+@pytest.mark.parametrize("state", ["none", "silent", "unreachable"])
+async def test_heavy_jobs_in_a_bad_state(look: Look, state: str) -> None:
+    found: dict[str, object] = {
+        "at": "2026-03-01T12:00:00Z", "leader": "scheduler-1:7", "term": 3, "owner": "abc", "address": "https://x",
+        "silent_for": 100.0 if state == "silent" else None, "error": "jobs: no answer", "namespaces": ["jobs"],
+        "took": 0.1, "counts": {}, "runs": [], "repairs": [],
+    }  # fmt: skip
+    answer = {"reconciled": state == "unreachable", "report": None if state == "none" else found}
+    await look.page.route("**/api/kubernetes", lambda route: route.fulfill(json=answer))
+    await look.open("kubernetes")
+    words = {"none": "No heavy job has run", "silent": "Nobody reconciles", "unreachable": "cannot be looked at"}
+    await expect(look.main.get_by_text(words[state]).first).to_be_visible()
+    for theme in ("light", "dark"):
+        await look.theme(theme)
+        await look.is_accessible()
+    await look.page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
     await look.fits()
 
 

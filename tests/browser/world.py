@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import AsyncGenerator, Iterable
@@ -10,8 +11,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import httpx2
+import msgspec
 
 from oxmq import FlowJob, Job, Queue, RateLimit, cron, every
+from oxmq.ops import reconciling
 from oxmq.web import Access, Role, Token, oxmq_web
 from tests.browser.shop import Shop
 from tests.compat.node_peer import VERSIONS, NodePeer
@@ -19,6 +22,7 @@ from tests.integration.bed import Bed
 from tests.support import hostile as corpus
 from tests.support.servers import RedisServer
 from tests.support.waiting import eventually
+from tests.web.heavy_reports import repair, report, seen_run
 from tests.web.serving import TOKENS, serving
 
 PREFIX: Final = "shop"
@@ -200,6 +204,27 @@ class World:
         await queue.upsert_job_scheduler(corpus.SCRIPTS[0].replace(":", ""), every("1h"), corpus.SCRIPTS[1])
         await eventually(lambda: self._is_done(HOSTILE_QUEUE, len(jobs)), 15)
 
+    def report_heavy_jobs(self) -> None:
+        """Write down that a pod runs one of the jobs, and what a reconciler saw: without a cluster."""
+        now = int(time.time() * 1000)
+        job = {"namespace": "shop", "name": "newsletter-4f7c2b9e1a6d0358"}
+        known = {**job, "queue": "email", "job_id": self.ids["active"], "task": "newsletter"}
+        gone = {"queue": "reports", "job_id": "gone", "namespace": "shop", "name": "monthly-report-0c2d9f61e58b7a34"}
+        script = corpus.SCRIPTS[1]
+        names = {"namespace": script, "name": script, "queue": HOSTILE_QUEUE, "job_id": script, "why": script}
+        seen = report(
+            seen_run(**gone, task="monthly_report", action="delete", queue_says="cancelled", why="it was cancelled"),
+            seen_run(**names, task=script, queue_says=script, cluster_says=script, action=script),
+            seen_run(**known),
+            repairs=[repair(**gone), repair(**names, result=script)],
+            namespaces=["shop", script],
+        )
+        run = {**job, "number": 2, "attempt": 1, "phase": "spawned", "uid": "u", "at_ms": now - 60_000}
+        with self.server.client() as client:
+            client.hset(reconciling.leader_key(PREFIX), "report", msgspec.json.encode(seen))
+            pod = {"oxmq:run": json.dumps(run), "oxmq:pod": f"{job['name']}-x7k2p", "oxmq:heart": now}
+            client.hset(f"{PREFIX}:email:{self.ids['active']}", mapping=pod)
+
     async def leave_traces(self) -> None:
         """Change a few things over HTTP, which the audit log then tells."""
         async with httpx2.AsyncClient(base_url=self.url) as client:
@@ -285,6 +310,7 @@ async def inhabited(shop: Shop | None = None, *, hostile: bool = True) -> AsyncG
             guarded = oxmq_web(server.url, prefix=PREFIX, access=Access(tokens=tokens))
             try:
                 await world.populate()
+                world.report_heavy_jobs()
                 if hostile:
                     await world.populate_hostile()
                 async with serving(plain) as world.url, serving(guarded) as world.guarded_url:

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
 import subprocess
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
 import yaml
+
+from tools import setup_kustomize
 
 DEPLOY: Final = Path(__file__).parents[2] / "deploy"
 KUBERNETES: Final = DEPLOY / "kubernetes"
 EXAMPLE: Final = KUBERNETES / "overlays" / "example"
-#: What Kustomize must be able to do for the overlay: replacements that know delimiters, and components.
-_LEAST_KUSTOMIZE: Final = 5
 
 Object = dict[str, Any]
 
@@ -35,29 +30,12 @@ def written() -> list[Object]:
 
 
 def rendered() -> list[Object]:
-    """Return every object of the example overlay; skip the test where no program can render it."""
-    command = kustomize()
-    if command is None:
-        pytest.skip(f"neither kustomize nor kubectl with Kustomize {_LEAST_KUSTOMIZE} is on the PATH")
+    """Return every object of the example overlay."""
+    command = setup_kustomize.command()
+    assert command is not None, "there is no Kustomize; run tools/setup_kustomize.py"
     made = subprocess.run([*command, str(EXAMPLE)], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr
     return list(yaml.safe_load_all(made.stdout))
-
-
-@cache
-def kustomize() -> tuple[str, ...] | None:
-    """Return the command that renders a folder; None where this machine has none that is new enough."""
-    if program := shutil.which("kustomize"):
-        return (program, "build")
-    program = shutil.which("kubectl")
-    if program is None:
-        return None
-    said = subprocess.run(
-        [program, "version", "--client", "--output=json"], capture_output=True, text=True, check=False
-    )
-    version = json.loads(said.stdout).get("kustomizeVersion", "") if said.returncode == 0 else ""
-    found = re.match(r"v(\d+)\.", version)
-    return (program, "kustomize") if found and int(found[1]) >= _LEAST_KUSTOMIZE else None
 
 
 def of_kind(objects: list[Object], kind: str) -> dict[str, Object]:

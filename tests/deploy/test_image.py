@@ -22,9 +22,8 @@ PATIENCE: Final = 110
 
 def instructions(path: Path) -> list[tuple[str, str]]:
     """Return the instructions of a Dockerfile in order, without comments."""
-    with path.open("rb") as file:
-        parser: Any = DockerfileParser(fileobj=file)
-        found: list[dict[str, Any]] = parser.structure
+    parser: Any = DockerfileParser(path=str(path))
+    found: list[dict[str, Any]] = parser.structure
     return [(each["instruction"], each["value"]) for each in found if each["instruction"] != "COMMENT"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
@@ -32,9 +33,10 @@ def objects(request: pytest.FixtureRequest) -> list[Object]:
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[Oxmq]:
     monkeypatch.chdir(DEPLOY / "example")
-    monkeypatch.syspath_prepend(str(DEPLOY / "example"))
+    monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setenv("OXMQ_URL", "redis://valkey:6379")
     yield load_app("app:app")
+    sys.modules.pop("app", None)
 
 
 def rights_of(objects: list[Object], account: str) -> Rights:

@@ -313,3 +313,27 @@ def test_the_command_exits_with_2_when_there_is_nothing_to_examine(tmp_path: Pat
     assert unreachable.returncode == 2
     assert "cannot connect to redis://127.0.0.1" in json.loads(unreachable.stdout)["error"]
     assert unreachable.stderr.count("\n") == 1
+
+
+def test_without_a_cluster_the_command_says_so_and_exits_with_1(
+    server: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    ended = oxmq(tmp_path, "--url", server.url, "--kubernetes", "--json")
+    assert (ended.returncode, ended.stderr) == (1, "")
+    (cluster,) = [each for each in json.loads(ended.stdout)["findings"] if each["subject"] == "cluster"]
+    assert (cluster["level"], cluster["what"].startswith("no cluster is configured: ")) == ("error", True)
+    assert cluster["fix"]
+    alone = oxmq(tmp_path, "--url", server.url, "--namespace", "jobs")
+    assert (alone.returncode, alone.stderr) == (
+        2, "Error: --namespace says where to look with --kubernetes: give both\n"
+    )  # fmt: skip
+
+
+def test_without_the_library_of_clusters_the_command_says_what_to_install(server: RedisServer, tmp_path: Path) -> None:
+    (tmp_path / "kubernetes_asyncio").mkdir()
+    (tmp_path / "kubernetes_asyncio" / "__init__.py").write_text("raise ImportError")
+    ended = oxmq(tmp_path, "--url", server.url, "--kubernetes")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith('needs kubernetes-asyncio: pip install "oxmq[kubernetes]"\n')

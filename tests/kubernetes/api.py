@@ -26,6 +26,7 @@ CALL_TIMEOUT = 30.0
 PAUSE = 0.2
 WATCH_SECONDS = 60
 SILENCE = 75.0
+_PATIENCE = aiohttp.ClientTimeout(total=CALL_TIMEOUT)
 
 
 class ApiError(Exception):
@@ -62,7 +63,6 @@ class Api:
             self._server,
             headers={"Authorization": f"Bearer {self._token}"},
             connector=aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(self._authority)), limit=0),
-            timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT),
         )
         return self
 
@@ -154,13 +154,12 @@ class Api:
         *,
         kind: str = "application/json",
         parameters: Mapping[str, str] | None = None,
-        timeout: aiohttp.ClientTimeout | None = None,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        timeout: aiohttp.ClientTimeout = _PATIENCE,
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
         assert self._opened, "use it in async with"
         data = None if body is None else json.dumps(body)
-        settings = {} if timeout is None else {"timeout": timeout}
         async with self._opened.request(
-            method, path, data=data, params=parameters, headers={"Content-Type": kind}, **settings
+            method, path, data=data, params=parameters, headers={"Content-Type": kind}, timeout=timeout
         ) as answer:
             if answer.status >= 400:
                 raise _refusal(answer.status, await answer.text())

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ exit "$(cat {file})"
 
 
 @asynccontextmanager
-async def opened(kubeconfig: Path, deadline: float = 30.0) -> AsyncIterator[ApiCluster]:
+async def opened(kubeconfig: Path, deadline: float = 30.0) -> AsyncGenerator[ApiCluster]:
     """Connect by a kubeconfig; the deadline suits a machine under load."""
     cluster = await connect({"KUBECONFIG": str(kubeconfig)}, deadline=deadline)
     try:
@@ -58,15 +58,22 @@ class Stage(ABC):
         self.folder = folder
 
     # Any: fields of a Job, which are the API's.
-    def manifest(self, name: str, *, labels: dict[str, str] | None = None, script: str = "", **spec: Any) -> Object:
-        """Return a Job whose program writes `WRITTEN` and ends when `finish` says so; `script` is an accident."""
+    def manifest(
+        self, name: str, *, labels: dict[str, str] | None = None, script: str = "", cpu: str = "10m", **spec: Any
+    ) -> Object:
+        """Return a Job whose program writes `WRITTEN` and ends when `finish` says so.
+
+        `script` is an accident that its pod is to have, see `NodeAgent`; a test tells the fake of it besides.
+        """
         program = _PROGRAM.format(file=self.folder / name)
+        container: Object = {"name": "main", "image": "oxmq:test", "command": ["sh", "-c", program]}
+        container["resources"] = {"requests": {"cpu": cpu}}
         template: Object = {
             "metadata": {"labels": labels or {}, "annotations": {"lab/script": script}},
             "spec": {
                 "restartPolicy": "Never",
                 "terminationGracePeriodSeconds": 1,
-                "containers": [{"name": "main", "image": "oxmq:test", "command": ["sh", "-c", program]}],
+                "containers": [container],
             },
         }
         return {
@@ -118,6 +125,18 @@ class Stage(ABC):
         """Let the image of a Job that was created with ``script="imagepull"`` not be found."""
 
     @abstractmethod
+    async def starve(self, job: str) -> None:
+        """Let no node have what a Job that was created with ``cpu="1000"`` asks for."""
+
+    @abstractmethod
+    async def kill(self, job: str) -> None:
+        """Let a Job that was created with the script ``oom`` run out of memory."""
+
+    @abstractmethod
+    async def evict(self, job: str) -> None:
+        """Let the node put out the pod of a Job that was created with the script ``evict``."""
+
+    @abstractmethod
     async def set_quota(self, jobs: int) -> None:
         """Allow so many Jobs in the namespace."""
 
@@ -160,17 +179,26 @@ class FakeStage(Stage):
     async def hold_up(self, job: str) -> None:
         self.fake.waiting(job, "ImagePullBackOff", 'Back-off pulling image "oxmq:test"')
 
+    async def starve(self, job: str) -> None:
+        self.fake.unschedulable(job)
+
+    async def kill(self, job: str) -> None:
+        self.fake.finish(job, 137, "OOMKilled")
+
+    async def evict(self, job: str) -> None:
+        self.fake.evict(job)
+
     async def set_quota(self, jobs: int) -> None:
         self.fake.set_quota(self.namespace, jobs)
 
     @asynccontextmanager
-    async def stranger(self) -> AsyncIterator[ApiCluster]:
+    async def stranger(self) -> AsyncGenerator[ApiCluster]:
         self.fake.add_user("stranger")
         async with opened(self.fake.kubeconfig(self.folder / "stranger", token="stranger")) as cluster:
             yield cluster
 
     @asynccontextmanager
-    async def unknown(self) -> AsyncIterator[ApiCluster]:
+    async def unknown(self) -> AsyncGenerator[ApiCluster]:
         async with opened(self.fake.kubeconfig(self.folder / "unknown", token="unknown")) as cluster:
             yield cluster
 
@@ -210,6 +238,15 @@ class RealStage(Stage):
 
         await eventually(waits, LONG, f"{job} finds its image")
 
+    async def starve(self, job: str) -> None:
+        """Nothing is to be done: the scheduler finds out."""
+
+    async def kill(self, job: str) -> None:
+        """Nothing is to be done: the script has said so."""
+
+    async def evict(self, job: str) -> None:
+        """Nothing is to be done: the script has said so."""
+
     async def set_quota(self, jobs: int) -> None:
         path = f"/api/v1/namespaces/{self.namespace}/resourcequotas"
         body = {"metadata": {"name": "quota"}, "spec": {"hard": {"count/jobs.batch": str(jobs)}}}
@@ -217,12 +254,12 @@ class RealStage(Stage):
             await api.post(path, body)
 
     @asynccontextmanager
-    async def stranger(self) -> AsyncIterator[ApiCluster]:
+    async def stranger(self) -> AsyncGenerator[ApiCluster]:
         async with opened(self.plane.service_account_kubeconfig(self.namespace, "default")) as cluster:
             yield cluster
 
     @asynccontextmanager
-    async def unknown(self) -> AsyncIterator[ApiCluster]:
+    async def unknown(self) -> AsyncGenerator[ApiCluster]:
         text = self.plane.admin_kubeconfig.read_text()
         path = self.folder / "unknown"
         path.write_text(text.replace('"token": "', '"token": "un'))
@@ -240,7 +277,7 @@ class RealStage(Stage):
 
 
 @asynccontextmanager
-async def fake_stage(folder: Path) -> AsyncIterator[Stage]:
+async def fake_stage(folder: Path) -> AsyncGenerator[Stage]:
     """Set up a fake with a namespace."""
     namespace = f"test-{uuid.uuid4().hex[:8]}"
     async with FakeCluster() as fake:
@@ -250,7 +287,7 @@ async def fake_stage(folder: Path) -> AsyncIterator[Stage]:
 
 
 @asynccontextmanager
-async def real_stage(plane: ControlPlane, namespace: str, folder: Path) -> AsyncIterator[Stage]:
+async def real_stage(plane: ControlPlane, namespace: str, folder: Path) -> AsyncGenerator[Stage]:
     """Connect to the control plane of the tests."""
     text = plane.admin_kubeconfig.read_text().replace('"namespace": "default"', f'"namespace": "{namespace}"')
     path = folder / "admin"

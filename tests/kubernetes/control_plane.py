@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import random
@@ -80,10 +81,12 @@ class ControlPlane:
 
     def close(self) -> None:
         """End everything and remove the folder."""
-        self._scheduler.close()
-        for name in list(self._running):
-            self._kill(name)
-        self._lifeline.close()
+        try:
+            self._scheduler.close()
+        finally:
+            for name in list(self._running):
+                self._kill(name)
+            self._lifeline.close()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -102,8 +105,9 @@ class ControlPlane:
         The controllers start anew because they would wait out a long back-off after an outage.
         """
         self._start("kube-apiserver", *self._api_options())
-        eventually_sync(lambda: self._is_ready("kube-apiserver"), READY_TIMEOUT, "the API server is not ready")
+        self._await("kube-apiserver", f"{self.server}/readyz")
         self._start("kube-controller-manager", *self._controller_options())
+        self._await("kube-controller-manager", f"https://127.0.0.1:{self._controllers_port}/healthz")
 
     def compact(self) -> None:
         """Forget all history: a watch or a page from an earlier resourceVersion answers 410.
@@ -131,6 +135,11 @@ class ControlPlane:
         """Begin to remove a namespace; its pods are killed at once."""
         self._call("DELETE", f"/api/v1/namespaces/{name}")
         self._call("DELETE", f"/api/v1/namespaces/{name}/pods", {"gracePeriodSeconds": 0})
+
+    def remove_node(self, name: str) -> None:
+        """Remove a node; the pods that were bound to it go with it. Harmless while the API is away."""
+        with contextlib.suppress(ApiError, OSError):
+            self._call("DELETE", f"/api/v1/nodes/{name}")
 
     def token(self, namespace: str, account: str) -> str:
         """Return a token of a service account, such as a pod gets."""
@@ -164,7 +173,7 @@ class ControlPlane:
         chosen = kubeconfig or self.admin_kubeconfig
         program = setup_kubernetes.binary("kubectl")
         options = ["--kubeconfig", str(chosen), "--cache-dir", str(self._folder / "kubectl")]
-        return subprocess.run([program, *options, *arguments], input=text, capture_output=True, text=True)
+        return subprocess.run([program, *options, *arguments], input=text, capture_output=True, text=True, check=False)
 
     def log(self, name: str) -> str:
         """Return what a program, such as ``kube-apiserver``, has written."""
@@ -209,6 +218,11 @@ class ControlPlane:
         yield f"--authorization-kubeconfig={self.admin_kubeconfig}"
         yield "--bind-address=127.0.0.1"
         yield f"--secure-port={self._controllers_port}"
+        # No second, fixed port without TLS.
+        yield "--port=0"
+        certificate, key = self.server_certificate
+        yield f"--tls-cert-file={certificate}"
+        yield f"--tls-private-key-file={key}"
         yield "--leader-elect=false"
         yield f"--service-account-private-key-file={self._signing_key}"
         yield f"--root-ca-file={self.authority}"
@@ -245,14 +259,19 @@ class ControlPlane:
         process.wait()
         self._lifeline.remove(process.pid)
 
-    def _is_ready(self, name: str) -> bool:
-        code = self._running[name].poll()
-        if code is not None:
-            raise RuntimeError(f"{name} ended with {code} at its start:\n{self.log(name)[-3000:]}")
-        try:
-            return _opened(f"{self.server}/readyz", authority=self.authority, token=ADMIN_TOKEN) == b"ok"
-        except (ApiError, OSError):
-            return False
+    def _await(self, name: str, address: str) -> None:
+        """Return when a program that was started says that it is ready."""
+
+        def is_ready() -> bool:
+            code = self._running[name].poll()
+            if code is not None:
+                raise RuntimeError(f"{name} ended with {code} at its start:\n{self.log(name)[-3000:]}")
+            try:
+                return _opened(address, authority=self.authority, token=ADMIN_TOKEN) == b"ok"
+            except (ApiError, OSError):
+                return False
+
+        eventually_sync(is_ready, READY_TIMEOUT, f"{name} is not ready")
 
     def _has_secrets(self, account: str) -> bool:
         try:

@@ -27,7 +27,12 @@ async def record(
     event: Json = {
         "metadata": {"name": f"{metadata['name']}.{uuid.uuid4().hex[:16]}", "namespace": metadata["namespace"]},
         "involvedObject": subject,
-        **{"type": kind, "reason": reason, "message": message, "source": {"component": source}},
-        **{"firstTimestamp": now, "lastTimestamp": now, "count": 1},
+        "type": kind,
+        "reason": reason,
+        "message": message,
+        "source": {"component": source},
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
     }
     await api.post(f"/api/v1/namespaces/{metadata['namespace']}/events", event)

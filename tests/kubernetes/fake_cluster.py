@@ -40,12 +40,14 @@ class Request(Struct, frozen=True):
     Attributes:
         verb: ``create``, ``get``, ``list``, ``watch``, ``delete`` or ``patch``.
         resource: such as ``jobs`` or ``pods/log``.
+        token: who asks.
     """
 
     verb: str
     resource: str
     namespace: str
     name: str
+    token: str
 
     @property
     def group(self) -> str:
@@ -109,6 +111,7 @@ class FakeCluster(FakeJobs):
         self._lost: list[str] = []
         self._watches: set[_Watch] = set()
         self._pages: dict[str, tuple[int, list[Object]]] = {}
+        self._loses_pages = False
         self._thawed = asyncio.Event()
         self._thawed.set()
         self._port = 0
@@ -229,6 +232,10 @@ class FakeCluster(FakeJobs):
         self._pages.clear()
         self.cut_watches()
 
+    def lose_next_pages(self) -> None:
+        """Let the next list have a first page only: whoever asks for the second gets 410."""
+        self._loses_pages = True
+
     def freeze(self) -> None:
         """Take requests and answer none, until `thaw`."""
         self._thawed.clear()
@@ -243,7 +250,7 @@ class FakeCluster(FakeJobs):
         await self._thawed.wait()
         try:
             self._fail_if_told(request)
-            self._authorize(http, request)
+            self._authorize(request)
             answer = await self._carry_out(http, request)
         except Refusal as refusal:
             if refusal.code == CUT:
@@ -261,14 +268,14 @@ class FakeCluster(FakeJobs):
                 fault.times -= 1
                 raise fault.refusal
 
-    def _user(self, http: web.Request) -> _User:
-        user = self._users.get(http.headers.get("Authorization", "").removeprefix("Bearer "))
+    def _user(self, request: Request) -> _User:
+        user = self._users.get(request.token)
         if user is None:
             raise Refusal(401, "Unauthorized", "Unauthorized")
         return user
 
-    def _authorize(self, http: web.Request, request: Request) -> None:
-        user = self._user(http)
+    def _authorize(self, request: Request) -> None:
+        user = self._user(request)
         anybody = request.resource == "selfsubjectaccessreviews"
         if anybody or user.rights is None or (request.group, request.resource, request.verb) in user.rights:
             return
@@ -288,7 +295,7 @@ class FakeCluster(FakeJobs):
             case "create", "jobs":
                 return web.json_response(self._create_job(request, body), status=201)
             case "create", "selfsubjectaccessreviews":
-                return web.json_response(self._review(http, body), status=201)
+                return web.json_response(self._review(request, body), status=201)
             case "delete", "jobs":
                 return web.json_response(self._delete_job(request, body))
             case "patch", "pods":
@@ -311,8 +318,8 @@ class FakeCluster(FakeJobs):
         name = manifest["metadata"]["name"]
         if self.store.find("jobs", namespace, name):
             raise Refusal(409, "AlreadyExists", f'jobs.batch "{name}" already exists')
-        quota, used = self._quotas.get(namespace), len(self.store.listed("jobs", namespace))
-        if quota is not None and used >= quota:
+        quota = self._quotas.get(namespace)
+        if quota is not None and (used := len(self.store.listed("jobs", namespace))) >= quota:
             amounts = f"requested: count/jobs.batch=1, used: count/jobs.batch={used}, limited: count/jobs.batch={quota}"
             raise Refusal(403, "Forbidden", f'jobs.batch "{name}" is forbidden: exceeded quota: quota, {amounts}')
         return self.keep_job(namespace, manifest)
@@ -329,7 +336,7 @@ class FakeCluster(FakeJobs):
         meant, uid = options.get("preconditions", {}).get("uid"), job["metadata"]["uid"]
         if meant not in (None, uid):
             told = f"the UID in the precondition ({meant}) does not match the UID in record ({uid})"
-            message = f'Operation cannot be fulfilled on jobs.batch "{request.name}": Precondition failed: {told}'
+            message = f'Operation cannot be fulfilled on Job.batch "{request.name}": {told}'
             raise Refusal(409, "Conflict", message)
         # Without a policy, Jobs leave their pods.
         self.delete_job(request.name, request.namespace, options.get("propagationPolicy", "Orphan"))
@@ -348,10 +355,10 @@ class FakeCluster(FakeJobs):
         limit = int(http.query.get("limitBytes", 1 << 30))
         return web.Response(body="".join(tail).encode()[:limit], content_type="text/plain")
 
-    def _review(self, http: web.Request, review: Object) -> Object:
+    def _review(self, request: Request, review: Object) -> Object:
         asked = review["spec"]["resourceAttributes"]
         resource = f"{asked['resource']}/{asked.get('subresource', '')}".rstrip("/")
-        rights = self._user(http).rights
+        rights = self._user(request).rights
         allowed = rights is None or (asked.get("group", ""), resource, asked["verb"]) in rights
         return {**review, "status": {"allowed": allowed}}
 
@@ -361,7 +368,9 @@ class FakeCluster(FakeJobs):
         metadata: Object = {"resourceVersion": str(version)}
         if len(items) > limit:
             token = f"page-{len(self._pages)}-{version}"
-            self._pages[token] = (version, items[limit:])
+            if not self._loses_pages:
+                self._pages[token] = (version, items[limit:])
+            self._loses_pages = False
             metadata |= {"continue": token, "remainingItemCount": len(items) - limit}
         version_of_list, kind = _LIST_KINDS[request.resource]
         shown = [{key: part for key, part in item.items() if key not in ("apiVersion", "kind")} for item in items]
@@ -371,7 +380,7 @@ class FakeCluster(FakeJobs):
         token = http.query.get("continue")
         if token is None:
             matches = _filter(http)
-            found = [item for item in self.store.listed(request.resource, request.namespace) if matches(item)]
+            found = self.store.listed(request.resource, request.namespace, matches)
             return self.store.version, sorted(found, key=lambda item: str(item["metadata"]["name"]))
         if token not in self._pages:
             raise Refusal(410, "Expired", "The provided continue parameter is too old to display a consistent list")
@@ -467,7 +476,8 @@ def _read_path(http: web.Request) -> Request:
     verb = _METHODS.get(http.method, "")
     if verb == "get" and not name:
         verb = "watch" if http.query.get("watch") == "true" else "list"
-    return Request(verb, f"{resource}/{part}" if part else resource, namespace, name)
+    token = http.headers.get("Authorization", "").removeprefix("Bearer ")
+    return Request(verb, f"{resource}/{part}" if part else resource, namespace, name, token)
 
 
 def _filter(http: web.Request) -> Filter:

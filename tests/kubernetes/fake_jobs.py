@@ -16,6 +16,7 @@ _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[
 _LABEL: Final = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _LONGEST_LABEL: Final = 63
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"
+_UNREADABLE: Final = 'Job in version "v1" cannot be handled as a Job: json: cannot unmarshal into Go struct field {}'
 _WHOLE_NUMBERS: Final = ("backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished")
 
 
@@ -54,7 +55,7 @@ def _faults_of_labels(place: str, metadata: Object) -> list[str]:
         values: Object = metadata.get(kind) or {}
         for value in values.values():
             if not isinstance(value, str):
-                raise Refusal(400, "BadRequest", f"json: cannot unmarshal into ObjectMeta.{kind} of type string")
+                raise Refusal(400, "BadRequest", _UNREADABLE.format(f"ObjectMeta.{kind} of type string"))
     labels: dict[str, str] = metadata.get("labels") or {}
     return [
         f'{place}.labels: Invalid value: "{value}": a valid label must be an empty string or consist of alphanumeric'
@@ -68,7 +69,7 @@ def _faults_of_numbers(spec: Object) -> list[str]:
     for field in _WHOLE_NUMBERS:
         value = spec.get(field, 0)
         if not isinstance(value, int):
-            raise Refusal(400, "BadRequest", f"json: cannot unmarshal into JobSpec.{field} of type int64")
+            raise Refusal(400, "BadRequest", _UNREADABLE.format(f"JobSpec.{field} of type int64"))
         if value < 0:
             faults.append(f"spec.{field}: Invalid value: {value}: must be greater than or equal to 0")
     return faults
@@ -84,7 +85,7 @@ def _faults_of_pod(spec: Object) -> list[str]:
         faults += [f"{place}.{field}: Required value" for field in ("name", "image") if not container.get(field)]
         variables: list[Object] = container.get("env") or []
         if not all(isinstance(variable.get("value", ""), str) for variable in variables):
-            raise Refusal(400, "BadRequest", "json: cannot unmarshal into EnvVar.value of type string")
+            raise Refusal(400, "BadRequest", _UNREADABLE.format("EnvVar.value of type string"))
     if spec.get("restartPolicy") not in ("Never", "OnFailure"):
         faults.append('spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"')
     return faults
@@ -142,7 +143,7 @@ class FakeJobs:
 
     def job(self, name: str, namespace: str | None = None) -> Object:
         """Return the Job of that name; in whichever namespace when none is given."""
-        found = [job for job in self.store.listed("jobs", namespace) if job["metadata"]["name"] == name]
+        found = self.store.listed("jobs", namespace, lambda job: job["metadata"]["name"] == name)
         if len(found) != 1:
             raise LookupError(f"{len(found)} jobs are named {name}")
         return found[0]
@@ -171,22 +172,17 @@ class FakeJobs:
     def finish(self, job: str, exit_code: int = 0, reason: str | None = None, message: str | None = None) -> None:
         """End the program; `message` is what it wrote to its termination log."""
         pod = self.pod(job)
-        terminated: Object = {
-            "exitCode": exit_code,
-            "reason": reason or ("Error" if exit_code else "Completed"),
-            "startedAt": pod["status"].get("startTime", now()),
-            "finishedAt": now(),
-        }
+        ending = _ending(pod, exit_code, reason or ("Error" if exit_code else "Completed"))
         if message is not None:
-            terminated["message"] = message
-        self._state(pod, "Failed" if exit_code else "Succeeded", {"terminated": terminated})
+            ending["message"] = message
+        self._state(pod, "Failed" if exit_code else "Succeeded", {"terminated": ending})
         self._ended(job, failed=exit_code != 0)
 
     def evict(self, job: str, message: str = "The node was low on resource: memory.") -> None:
         """Let the node put the pod out."""
         pod = self.pod(job)
-        pod["status"] |= {"phase": "Failed", "reason": "Evicted", "message": message}
-        self.store.put("pods", pod)
+        pod["status"] |= {"reason": "Evicted", "message": message}
+        self._state(pod, "Failed", {"terminated": _ending(pod, 137, "Error")})
         self.add_event(pod, "Evicted", message, kind="Warning")
         self._ended(job, failed=True)
 
@@ -347,11 +343,7 @@ class FakeJobs:
 
     def _pods(self, job: Object) -> list[Object]:
         uid, namespace = job["metadata"]["uid"], job["metadata"]["namespace"]
-        return [
-            pod
-            for pod in self.store.listed("pods", namespace)
-            if any(owner["uid"] == uid for owner in pod["metadata"].get("ownerReferences", ()))
-        ]
+        return self.store.listed("pods", namespace, lambda pod: uid in _owners(pod))
 
     def _same(self, job: Object) -> Object | None:
         current = self.store.find("jobs", job["metadata"]["namespace"], job["metadata"]["name"])
@@ -361,11 +353,21 @@ class FakeJobs:
         self._timers.add(asyncio.get_running_loop().call_later(seconds, act))
 
 
+def _ending(pod: Object, exit_code: int, reason: str) -> Object:
+    """Return how a container has ended."""
+    started = pod["status"].get("startTime", now())
+    return {"exitCode": exit_code, "reason": reason, "startedAt": started, "finishedAt": now()}
+
+
 def _set_condition(item: Object, kind: str, status: str, reason: str = "", message: str = "") -> None:
     condition = {"type": kind, "status": status, "lastTransitionTime": now(), "lastProbeTime": None}
     condition |= {key: value for key, value in (("reason", reason), ("message", message)) if value}
     others = [each for each in item["status"].get("conditions", ()) if each["type"] != kind]
     item["status"]["conditions"] = [*others, condition]
+
+
+def _owners(pod: Object) -> list[str]:
+    return [owner["uid"] for owner in pod["metadata"].get("ownerReferences", ())]
 
 
 def _is_active(pod: Object) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import uuid
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from copy import deepcopy
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
+import msgspec
 from msgspec import Struct
 
 #: An object of Kubernetes. Any, because its depth is that of the API's own types.
@@ -72,27 +73,34 @@ class Store:
 
     def add(self, resource: str, item: Object) -> Object:
         """Keep a new object; it gets an uid, a time and a version."""
-        kept = deepcopy(item)
+        kept = copy_of(item)
         kept["metadata"] = {"uid": str(uuid.uuid4()), **kept["metadata"], "creationTimestamp": now()}
         return self._change("ADDED", resource, kept)
 
     def put(self, resource: str, item: Object) -> Object:
         """Keep another state of an object."""
-        return self._change("MODIFIED", resource, deepcopy(item))
+        return self._change("MODIFIED", resource, copy_of(item))
 
     def remove(self, resource: str, item: Object) -> None:
         """Delete an object."""
-        self._change("DELETED", resource, deepcopy(item))
+        self._change("DELETED", resource, copy_of(item))
         del self._objects[resource][_key(item)]
 
     def find(self, resource: str, namespace: str, name: str) -> Object | None:
         """Return a copy of an object."""
-        return deepcopy(self._objects.get(resource, {}).get((namespace, name)))
+        found = self._objects.get(resource, {}).get((namespace, name))
+        return None if found is None else copy_of(found)
 
-    def listed(self, resource: str, namespace: str | None = None) -> list[Object]:
-        """Return copies of all objects, those that were kept first first; of a namespace, or of all."""
+    def listed(self, resource: str, namespace: str | None = None, which: Filter = lambda _: True) -> list[Object]:
+        """Return copies of those objects that `which` lets through, those that were kept first first.
+
+        Args:
+            resource: of what kind.
+            namespace: in which namespace; in all when not given.
+            which: sees the objects themselves, which it must leave alone.
+        """
         found = self._objects.get(resource, {}).items()
-        return [deepcopy(item) for (where, _), item in found if namespace in (None, where)]
+        return [copy_of(item) for (where, _), item in found if namespace in (None, where) and which(item)]
 
     def after(self, version: int, resource: str, namespace: str) -> list[Event]:
         """Return what has happened since a version.
@@ -102,10 +110,11 @@ class Store:
         """
         if version < self.oldest:
             raise Refusal(410, "Expired", f"too old resource version: {version} ({self.oldest})")
+        first = bisect_right(self._history, version, key=lambda event: event.version)
         return [
             event
-            for event in self._history
-            if event.version > version and event.resource == resource and _key(event.object)[0] == namespace
+            for event in self._history[first:]
+            if event.resource == resource and _key(event.object)[0] == namespace
         ]
 
     def compact(self) -> None:
@@ -123,10 +132,10 @@ class Store:
         self.version += 1
         item["metadata"]["resourceVersion"] = str(self.version)
         self._objects.setdefault(resource, {})[_key(item)] = item
-        self._history.append(Event(self.version, resource, kind, deepcopy(item)))
+        self._history.append(Event(self.version, resource, kind, copy_of(item)))
         for listener in list(self._listeners):
             listener()
-        return deepcopy(item)
+        return copy_of(item)
 
 
 def read_selector(text: str) -> Filter:
@@ -158,6 +167,11 @@ def _requirement(found: re.Match[str]) -> Callable[[Mapping[str, str]], bool]:
         value, equal = found["value"], found["sign"] != "!="
         return lambda labels: (labels.get(key) == value) is equal
     return lambda labels: key in labels
+
+
+def copy_of(item: Object) -> Object:
+    """Return a copy of an object, of all depths; faster than `copy.deepcopy`, for objects are JSON."""
+    return cast("Object", msgspec.json.decode(msgspec.json.encode(item)))
 
 
 def now() -> str:

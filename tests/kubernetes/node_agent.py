@@ -105,8 +105,9 @@ class NodeAgent:
             self._reap()
 
     def close(self) -> None:
-        """Lose the node and kill all that it started; raises what went wrong in it."""
+        """Remove the node and kill all that it started; raises what went wrong in it."""
         self.kill_node(processes=True)
+        self._control_plane.remove_node(self.name)
         self._lifeline.close()
         self._reap()
         if self._failures:

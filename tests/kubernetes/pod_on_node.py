@@ -158,9 +158,14 @@ class PodOnNode:
             await asyncio.sleep(_PAUSE)
         metadata = self.pod["metadata"]
         run = PodRun(
-            **{"namespace": metadata["namespace"], "pod": metadata["name"], "uid": self._uid},
-            **{"job": metadata.get("labels", {}).get("job-name", ""), "container": container.name},
-            **{"node": self._node.name, "command": command, "environment": values},
+            namespace=metadata["namespace"],
+            pod=metadata["name"],
+            uid=self._uid,
+            job=metadata.get("labels", {}).get("job-name", ""),
+            container=container.name,
+            node=self._node.name,
+            command=command,
+            environment=values,
         )
         self._node.journal.append(run)
         container.start(run, environment.termination_message)

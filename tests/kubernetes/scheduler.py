@@ -12,7 +12,8 @@ from tests.kubernetes.events import record
 from tests.kubernetes.loop_thread import LoopThread
 
 _SUFFIXES = {
-    **{"m": Decimal("0.001"), "": Decimal(1)},
+    "m": Decimal("0.001"),
+    "": Decimal(1),
     **{name: Decimal(1000) ** power for power, name in enumerate("kMGTP", 1)},
     **{f"{name}i": Decimal(1024) ** power for power, name in enumerate("KMGTP", 1)},
 }
@@ -48,10 +49,13 @@ class Scheduler:
         self._thread.call(self._begin())
 
     def close(self) -> None:
-        """End. Harmless when it was not started."""
-        if self._thread:
-            self._thread.close()
-            self._thread = None
+        """End, and raise what went wrong in it. Harmless when it was not started."""
+        if self._thread is None:
+            return
+        self._thread.close()
+        self._thread = None
+        if self._task and not self._task.cancelled():
+            self._task.result()
 
     async def _begin(self) -> None:
         self._task = asyncio.create_task(self._run())
@@ -66,7 +70,8 @@ class Scheduler:
                 changed.clear()
                 try:
                     await self._schedule(api)
-                except UNREACHABLE:
+                except (ApiError, *UNREACHABLE):
+                    # The server is away, or was restarted a moment ago.
                     await asyncio.sleep(_PAUSE)
                     changed.set()
 
@@ -100,7 +105,10 @@ class Scheduler:
             return
         self._said[pod["metadata"]["uid"]] = message
         condition = {
-            **{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message},
+            "type": "PodScheduled",
+            "status": "False",
+            "reason": "Unschedulable",
+            "message": message,
             "lastTransitionTime": datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         }
         try:

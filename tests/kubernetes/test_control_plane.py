@@ -111,7 +111,7 @@ async def test_a_command_runs_and_its_log_is_read_through_the_api(jobs: Jobs, no
     assert (await jobs.log("hello")).splitlines()[0] == "started"
     assert ".venv" in await jobs.log("hello", tailLines="1")
     assert await jobs.log("hello", limitBytes="5") == "start"
-    ended = (await jobs.state("hello", "terminated", "Completed")) | {}
+    ended = await jobs.state("hello", "terminated", "Completed")
     assert ended["exitCode"] == 0
     assert ended["containerID"].startswith("process://")
     assert [run.exit_code for run in node.runs_of("hello")] == [0]

@@ -17,6 +17,14 @@ from tests.support.waiting import eventually_sync
 
 KEDA: Final = Path(__file__).parent / "keda.yaml"
 PATIENCE: Final = 30.0
+RIGHTS_ARE_IN: Final = ("ServiceAccount", "Role", "RoleBinding")
+NOBODYS: Final = (
+    ("", "secrets", "get"),
+    ("", "pods", "create"),
+    ("", "pods", "delete"),
+    ("", "pods/exec", "create"),
+    ("batch", "jobs", "patch"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,25 +103,15 @@ def test_each_account_may_do_what_the_code_asks_for_and_no_more(
         "oxmq-web": set(),
         "oxmq-job": set(),
     }
-    for account, rights in expected.items():
 
-        def allowed(account: str = account) -> set[tuple[str, str, str]]:
-            return {right for right in everything if may(control_plane, namespace, account, right)}
+    def found() -> dict[str, set[tuple[str, str, str]]]:
+        return {
+            account: {right for right in everything if may(control_plane, namespace, account, right)}
+            for account in expected
+        }
 
-        # The server's authorizer hears of new roles a moment after they were made.
-        eventually_sync(
-            lambda rights=rights, allowed=allowed: allowed() == rights, PATIENCE, f"{account}: not {rights}"
-        )
-
-
-RIGHTS_ARE_IN: Final = ("ServiceAccount", "Role", "RoleBinding")
-NOBODYS: Final = (
-    ("", "secrets", "get"),
-    ("", "pods", "create"),
-    ("", "pods", "delete"),
-    ("", "pods/exec", "create"),
-    ("batch", "jobs", "patch"),
-)
+    # The server's authorizer hears of new roles a moment after they were made.
+    eventually_sync(lambda: found() == expected, PATIENCE, f"the rights are not {expected}")
 
 
 def may(control_plane: ControlPlane, namespace: str, account: str, right: tuple[str, str, str]) -> bool:

@@ -70,6 +70,25 @@ def test_a_schedulers_job_is_never_failed_for_stalling(bench: Bench, known_as: s
     assert "defa" not in bench.hash("a")
 
 
+def test_a_job_that_runs_in_a_pod_outlives_its_workers(bench: Bench) -> None:
+    bench.start("a", "b")
+    bench.client.hset("bull:q:a", "oxmq:run", "{}")
+    bench.client.delete("bull:q:a:lock", "bull:q:b:lock")
+    recover(bench, 0)
+    assert sorted(recover(bench, 0)) == ["a", "b"]
+    assert [bench.hash(job_id).get("defa") for job_id in "ab"] == [None, STALLED]
+    assert bench.hash("a")["stc"] == "1"
+
+
+def test_one_that_was_cancelled_is_to_be_failed_as_it_was_said(bench: Bench) -> None:
+    bench.start("a")
+    bench.client.hset("bull:q:a", mapping={"oxmq:run": "{}", "cancelledOn": NOW, "defa": "no more"})
+    bench.client.delete("bull:q:a:lock")
+    recover(bench, 0)
+    assert recover(bench, 0) == ["a"]
+    assert bench.hash("a")["defa"] == "no more"
+
+
 @pytest.mark.parametrize("ghost", ["0:0", "0:1700000000000", "gone"])
 def test_an_id_without_a_job_is_only_taken_off_the_list(bench: Bench, ghost: str) -> None:
     bench.client.lpush("bull:q:active", ghost)

@@ -65,13 +65,13 @@ def test_an_error_of_ours_in_the_application_names_the_line(directory: Path) -> 
 
 
 def test_the_settings_of_a_worker_survive_a_command_line() -> None:
-    settings = WorkerSettings("shop:app", ("a", "b"), 3, "5s", "redis://here", "debug", 2)
+    settings = WorkerSettings("shop:app", ("a", "b"), 3, "5s", "redis://here", "debug", 2, "8080", 7)
     words = settings.arguments()
     assert words[:2] == ["worker", "shop:app"]
     options = dict(zip(words[2::2], words[3::2], strict=True))
     assert options == {
         "--queues": "a,b", "--concurrency": "3", "--grace": "5s", "--url": "redis://here", "--log-level": "debug",
-        "--processes": "2",
+        "--processes": "2", "--health": "8080", "--concurrency-kubernetes": "7",
     }  # fmt: skip
     known = {
         name for command in program.registered_commands if command.callback for name in _options_of(command.callback)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
@@ -41,7 +41,7 @@ class Worker:
 
 
 @asynccontextmanager
-async def kept(cluster: Cluster, worker: Worker) -> AsyncIterator[None]:
+async def kept(cluster: Cluster, worker: Worker) -> AsyncGenerator[None]:
     cost = DeletionCost(cluster, "shop", "worker-1", worker.busy, interval=0.001)
     cost.start()
     yield

@@ -246,6 +246,14 @@ def test_why_a_pod_cannot_start(given: Json, unschedulable: bool, reason: str | 
     assert cannot_start(given) == reason
 
 
+def test_a_back_off_tells_by_its_event_whether_it_may_pass() -> None:
+    given = pod(waiting("ImagePullBackOff", 'Back-off pulling image "registry/app:1.4"'), "Pending")
+    pulled = 'Failed to pull image "registry/app:1.4": '
+    assert cannot_start(given, [event("Failed", pulled + NOT_FOUND)]) == "ImagePullBackOff"
+    assert cannot_start(given, [event("Failed", pulled + "dial tcp 10.0.0.1:443: i/o timeout")]) is None
+    assert cannot_start(given, [event("Failed", 'Failed to pull image "other": i/o timeout')]) == "ImagePullBackOff"
+
+
 def test_a_container_that_runs_before_can_stand_in_the_way() -> None:
     given = pod(waiting("PodInitializing"), "Pending")
     given["spec"]["initContainers"] = [{"name": "fetch", "image": "fetch:2"}]
@@ -548,11 +556,25 @@ def test_what_nobody_can_tell(given: Json, events: list[Json], words: str) -> No
     assert (found.kind, found.words.removesuffix(".")) == ("lost", words.removesuffix("."))
 
 
-def test_success_is_success_whatever_became_of_the_pod() -> None:
-    for pods in ([], [pod(ended(0, "Completed"), "Succeeded")], [deleted(pod(None, "Running", DRAIN))]):
-        found = verdict(job(holds("Complete")), pods, [], "", SPEC)
-        assert found is not None
-        assert found.kind == "succeeded"
+INTERRUPTED = deleted(pod(ended(0, "Completed", LATER), "Succeeded", DRAIN))
+
+
+@pytest.mark.parametrize(
+    ("pods", "spec", "kind"),
+    [
+        ([], SPEC, "succeeded"),
+        ([pod(ended(0, "Completed"), "Succeeded")], SPEC, "succeeded"),
+        ([deleted(pod(ended(0, "Completed"), "Succeeded", DRAIN))], SPEC, "succeeded"),
+        ([INTERRUPTED], SPEC, "disrupted"),
+        ([INTERRUPTED], Kubernetes(command=["render"]), "succeeded"),
+    ],
+)
+def test_a_complete_job_has_succeeded_unless_its_task_was_interrupted(
+    pods: list[Json], spec: Kubernetes, kind: str
+) -> None:
+    found = verdict(job(holds("Complete")), pods, [], "", spec)
+    assert found is not None
+    assert found.kind == kind
 
 
 def test_a_program_that_had_ended_well_before_its_pod_was_deleted_has_ended_well() -> None:
@@ -937,7 +959,7 @@ def check_all(given: Any, one: Any, events: Any, log: str) -> None:
     for words in told:
         assert len(words.encode()) < 16_384
         assert all(line.isprintable() for line in words.split("\n"))
-    assert cannot_start(one) is None or isinstance(cannot_start(one), str)
+    assert cannot_start(one, events) is None or isinstance(cannot_start(one), str)
     assert is_unschedulable(one) in (True, False)
 
 

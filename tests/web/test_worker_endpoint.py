@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +37,7 @@ def app_with_gate(app: Oxmq, gate: asyncio.Event) -> Oxmq:
 
 
 @asynccontextmanager
-async def answering(worker: AppWorker) -> AsyncIterator[httpx2.AsyncClient]:
+async def answering(worker: AppWorker) -> AsyncGenerator[httpx2.AsyncClient]:
     """Run a worker, and answer for it."""
     running = asyncio.create_task(worker.run(handle_signals=False))
     async with serving(worker_endpoint(worker)) as url, httpx2.AsyncClient(base_url=url, timeout=PATIENCE) as client:
@@ -204,7 +204,8 @@ async def test_what_a_container_does_before_it_ends_loses_nothing(shift: Shift) 
     shift.process.terminate()
 
     async def is_stopping() -> bool:
-        return (await shift.client.get("/health/ready")).json()["reason"] == "stopping"
+        answer: dict[str, str] = (await shift.client.get("/health/ready")).json()
+        return answer["reason"] == "stopping"
 
     await eventually(is_stopping, PATIENCE)
     assert (await shift.client.get("/health/live")).is_success

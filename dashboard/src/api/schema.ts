@@ -193,6 +193,10 @@ export interface components {
             /** @enum {string} */
             status: "ok" | "unavailable";
         };
+        HeavyJobs: {
+            reconciled: boolean;
+            report: components["schemas"]["ReconcilerReport"] | null;
+        };
         JobChange: {
             data?: unknown;
             delay?: (number | string) | null;
@@ -288,6 +292,7 @@ export interface components {
             similar_failures: number | null;
             python_call: string;
             node_call: string;
+            run: components["schemas"]["PodRun"] | null;
             version: string | null;
         };
         KeepBody: {
@@ -301,7 +306,7 @@ export interface components {
         };
         Link: {
             /** @enum {string} */
-            screen: "queue" | "jobs" | "failures" | "workers" | "schedules" | "redis";
+            screen: "queue" | "jobs" | "failures" | "workers" | "schedules" | "redis" | "kubernetes";
             state?: string | null;
             search?: string | null;
             job_id?: string | null;
@@ -431,6 +436,21 @@ export interface components {
             queues: {
                 [key: string]: components["schemas"]["QueueSummary"];
             };
+            kubernetes: boolean;
+        };
+        PodRun: {
+            namespace: string;
+            name: string;
+            pod: string;
+            number: number;
+            attempt: number;
+            /** @enum {string} */
+            phase: "spawning" | "spawned" | "over";
+            started_at: string | null;
+            heart_at: string | null;
+            silent_for: number | null;
+            disruptions: number;
+            commands: string[];
         };
         Point: {
             /** Format: date-time */
@@ -525,6 +545,22 @@ export interface components {
             wait: components["schemas"]["Spread"];
             by_name: components["schemas"]["NameTimings"][];
         };
+        ReconcilerReport: {
+            at: string | null;
+            leader: string;
+            term: number;
+            silent_for: number | null;
+            owner: string;
+            address: string;
+            namespaces: string[];
+            took: number;
+            error: string;
+            counts: {
+                [key: string]: number;
+            };
+            runs: components["schemas"]["WatchedRun"][];
+            repairs: components["schemas"]["RunRepair"][];
+        };
         RetryBody: {
             /** @default false */
             dry_run: boolean;
@@ -532,6 +568,16 @@ export interface components {
         };
         /** @enum {string} */
         Role: "viewer" | "operator" | "admin";
+        RunRepair: {
+            at: string | null;
+            namespace: string;
+            name: string;
+            queue: string;
+            job_id: string;
+            action: string;
+            why: string;
+            result: string;
+        };
         SchedulePage: {
             schedules: components["schemas"]["ScheduleView"][];
             cursor: string | null;
@@ -656,6 +702,20 @@ export interface components {
             busy: number;
             slots: number;
             unfinished: number;
+        };
+        WatchedRun: {
+            namespace: string;
+            name: string;
+            queue: string;
+            job_id: string;
+            task: string;
+            attempt: number;
+            number: number;
+            queue_says: string;
+            cluster_says: string;
+            action: string;
+            why: string;
+            since: string | null;
         };
         Worker: {
             id: string;

@@ -96,5 +96,11 @@ export type QueueMemory = Schemas["QueueMemory"];
 export type SlowCall = Schemas["SlowCall"];
 export type Server = Schemas["ServerView"];
 
+export type HeavyJobs = Schemas["HeavyJobs"];
+export type ReconcilerReport = Schemas["ReconcilerReport"];
+export type WatchedRun = Schemas["WatchedRun"];
+export type RunRepair = Schemas["RunRepair"];
+export type PodRun = Schemas["PodRun"];
+
 export type AuditEntry = Schemas["Entry"];
 export type AuditPage = Schemas["Entries"];

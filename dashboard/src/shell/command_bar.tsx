@@ -114,6 +114,7 @@ function screens(): Command[] {
     ["Schedules", to.schedules()],
     ["Workers", to.workers()],
     ["Metrics", to.metrics()],
+    ["Kubernetes", to.kubernetes()],
     ["Redis", to.redis()],
     ["Audit log", to.audit()],
   ];

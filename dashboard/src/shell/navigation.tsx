@@ -1,4 +1,15 @@
-import { Activity, CalendarClock, CircleX, Cpu, Database, Gauge, type IconNode, Layers, ScrollText } from "lucide";
+import {
+  Activity,
+  CalendarClock,
+  CircleX,
+  Container,
+  Cpu,
+  Database,
+  Gauge,
+  type IconNode,
+  Layers,
+  ScrollText,
+} from "lucide";
 import type { Overview } from "../api/types";
 import { Icon } from "../components/icon";
 import { formatBytes, formatShort } from "../format";
@@ -38,7 +49,9 @@ export function Navigation({ overview }: { overview: Overview | undefined }) {
     { label: "Workers", icon: Cpu, href: to.workers(), screens: ["workers"], count: overview?.totals.workers },
     { label: "Metrics", icon: Activity, href: to.metrics(), screens: ["metrics"] },
   ];
+  const kubernetes: Entry = { label: "Kubernetes", icon: Container, href: to.kubernetes(), screens: ["kubernetes"] };
   const system: Entry[] = [
+    ...(overview?.kubernetes || current === "kubernetes" ? [kubernetes] : []),
     { label: "Redis", icon: Database, href: to.redis(), screens: ["redis"] },
     { label: "Audit log", icon: ScrollText, href: to.audit(), screens: ["audit"] },
   ];

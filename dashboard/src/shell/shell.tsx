@@ -102,6 +102,7 @@ function useShellKeys(show: (sheet: Sheet) => void) {
     go("s", "the schedules", to.schedules),
     go("w", "the workers", to.workers),
     go("m", "the metrics", to.metrics),
+    go("k", "Kubernetes", to.kubernetes),
     go("r", "Redis", to.redis),
     go("a", "the audit log", to.audit),
   ]);

@@ -231,6 +231,13 @@ def doctor(
         typer.Option(autocompletion=complete_queue, help="A queue to examine; may be repeated. Else all."),
     ] = None,
     max_keys: Annotated[int, typer.Option(min=1, help="How many keys of queues to look at in all.")] = 50_000,
+    kubernetes: Annotated[
+        bool, typer.Option("--kubernetes", help="Examine the cluster of heavy jobs as well, with this user's rights.")
+    ] = False,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option(help="Where heavy jobs run, with --kubernetes; may be repeated. Else where they did last."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Examine a server and its queues: what may lose jobs, what is about to fail, what is broken.
@@ -240,10 +247,13 @@ def doctor(
     import asyncio
 
     from oxmq.cli.connection import find_endpoint
-    from oxmq.cli.diagnosis import as_json, show
-    from oxmq.doctor import Level, examine
+    from oxmq.cli.diagnosis import as_json, diagnose, show
+    from oxmq.doctor import Level
 
-    report = asyncio.run(examine(find_endpoint(url), prefix=prefix, queues=queue or (), max_keys=max_keys))
+    if namespace and not kubernetes:
+        raise typer.Exit(fail("--namespace says where to look with --kubernetes: give both"))
+    places = namespace or [] if kubernetes else None
+    report = asyncio.run(diagnose(find_endpoint(url), prefix, queue or (), max_keys, places))
     if json:
         show_json(as_json(report))
     else:

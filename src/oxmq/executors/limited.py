@@ -98,12 +98,26 @@ class LimitedExecutor:
         # Those too that nobody waits for any longer.
         self._ends: set[Task[object]] = set()
 
-    async def run(self, task: Reference, record: JobRecord, token: str, limits: Limits) -> msgspec.Raw:
+    async def run(
+        self,
+        task: Reference,
+        record: JobRecord,
+        token: str,
+        limits: Limits,
+        environment: Mapping[str, str] | None = None,
+    ) -> msgspec.Raw:
         """Run a job of a task in a process of its own and return its result as JSON.
 
         When this is cancelled the process is stopped: SIGTERM, which a plain handler sees as `SystemExit` and a
         coroutine as `asyncio.CancelledError`, and SIGKILL when the grace is over. This returns after 4 seconds at the
         latest; the process may then still have a part of its grace before it.
+
+        Args:
+            task: where the process finds the task.
+            record: the job.
+            token: under which it is locked.
+            limits: what it may use.
+            environment: variables laid over this process's own.
 
         Raises:
             JobTimeoutError: it was stopped at its time limit.
@@ -112,7 +126,8 @@ class LimitedExecutor:
         """
         _warn_of_what_is_not_enforced(limits)
         request = msgspec.msgpack.encode(Request(task, record, token, limits.memory))
-        report, written = await self._finish(limits, partial(_run_task, request, limits))
+        variables = child_environment() | dict(environment or {})
+        report, written = await self._finish(limits, partial(_run_task, request, variables, limits))
         _check_time(report, limits)
         if not written:
             raise ProcessError(_death(report, limits))
@@ -205,7 +220,9 @@ class _Cores:
         self._jobs.subtract(cores)
 
 
-def _run_task(request: bytes, limits: Limits, process: WatchedProcess, cores: Sequence[int]) -> tuple[Report, bytes]:
+def _run_task(
+    request: bytes, environment: Mapping[str, str], limits: Limits, process: WatchedProcess, cores: Sequence[int]
+) -> tuple[Report, bytes]:
     # Files, not pipes: they take any amount while nobody reads, and leave nothing behind.
     with tempfile.TemporaryFile() as asked, tempfile.TemporaryFile() as replied:
         asked.write(request)
@@ -214,7 +231,7 @@ def _run_task(request: bytes, limits: Limits, process: WatchedProcess, cores: Se
         code = f"from oxmq.executors.limited_child import serve; serve({fds[0]}, {fds[1]})"
         # The child limits its own memory, once it has started.
         orders = Orders(cores=cores, timeout=limits.timeout, grace=limits.grace, hand_on=fds)
-        report = process.run([sys.executable, "-c", code], child_environment(), orders)
+        report = process.run([sys.executable, "-c", code], environment, orders)
         replied.seek(0)
         return report, replied.read()
 

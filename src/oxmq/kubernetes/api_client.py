@@ -40,8 +40,6 @@ DEADLINE: Final = 10.0
 PAGE: Final = 500
 #: Bytes of a pod's log that are fetched.
 LONGEST_LOG: Final = 256 * 1024
-#: Bytes of an event of a watch. The store of a cluster takes objects of at most 1.5 MiB.
-_LONGEST_EVENT: Final = 8 * 1024 * 1024
 #: Seconds between two looks for newer credentials, after the server has refused those at hand.
 _RENEWAL_PAUSE: Final = 10.0
 
@@ -318,7 +316,7 @@ class ApiCluster:
 
     async def _line(self, response: ClientResponse) -> bytes:
         with self._one_error("has been silent for too long"):
-            return await response.content.readline(max_line_length=_LONGEST_EVENT)
+            return await response.content.readline()
 
     def _change(self, line: bytes) -> Change:
         event = self._decode(_Event, line)

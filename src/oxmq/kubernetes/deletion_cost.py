@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from oxmq.errors import ConfigurationError
+from oxmq.kubernetes.api_client import ApiCluster, connect
 from oxmq.worker.events import logger
 from oxmq.worker.service import Service
 
@@ -70,3 +73,36 @@ class DeletionCost(Service):
             self._failing = True
         else:
             self._told, self._failing = cost, False
+
+
+class OwnPod:
+    """Keep the deletion cost of the pod that this process runs in true, where it runs in one that says which it is.
+
+    Args:
+        busy: tells how many jobs would be lost with the pod.
+    """
+
+    def __init__(self, busy: Callable[[], int]) -> None:
+        self._busy = busy
+        self._cluster: ApiCluster | None = None
+        self._cost: DeletionCost | None = None
+
+    async def start(self) -> None:
+        """Start, if ``POD_NAME`` and ``POD_NAMESPACE`` are set and the cluster's client is installed."""
+        pod, namespace = os.environ.get("POD_NAME"), os.environ.get("POD_NAMESPACE")
+        if not pod or not namespace or "KUBERNETES_SERVICE_HOST" not in os.environ:
+            return
+        try:
+            self._cluster = await connect()
+        except ConfigurationError as error:
+            logger.warning("pod %s cannot be annotated, so that a scale-in may take it: %s", pod, error)
+            return
+        self._cost = DeletionCost(self._cluster, namespace, pod, self._busy)
+        self._cost.start()
+
+    async def close(self) -> None:
+        """Stop; the annotation stays, for the pod is about to end."""
+        if self._cost is not None:
+            await self._cost.stop()
+        if self._cluster is not None:
+            await self._cluster.close()

@@ -19,7 +19,6 @@ from oxmq.errors import BackendError, Delay
 from oxmq.executors.child_task import Reference
 from oxmq.kubernetes.api_client import connect
 from oxmq.kubernetes.cluster import Cluster
-from oxmq.kubernetes.deletion_cost import DeletionCost
 from oxmq.kubernetes.follower import Follower, Site
 from oxmq.kubernetes.naming import RUN, selector
 from oxmq.kubernetes.reconciler import Reconciler
@@ -66,7 +65,6 @@ class KubernetesExecutor:
         self._sites: dict[str, Site] = {}
         self._cluster: Cluster | None = None
         self._reconciler: Reconciler | None = None
-        self._deletion_cost: DeletionCost | None = None
         self._owner = ""
         self._let_go = asyncio.Event()
         self._ending: set[asyncio.Task[None]] = set()

@@ -33,10 +33,11 @@ from oxmq.kubernetes.job_state import job_state
 from oxmq.kubernetes.manifest import Work, build_job
 from oxmq.kubernetes.naming import Identity, identify
 from oxmq.kubernetes.outcome import Verdict, missing_words, silent_words, start_verdict, verdict
-from oxmq.kubernetes.pod_state import PodState, cannot_start, newest_first, pod_state
+from oxmq.kubernetes.pod_state import CONTAINER, PodState, cannot_start, newest_first, pod_state
 from oxmq.kubernetes.settings import HeavySettings
 from oxmq.kubernetes.spec import Kubernetes
 from oxmq.kubernetes.starting import pending_words
+from oxmq.kubernetes.times import span
 from oxmq.kubernetes.watching import Followed, JobWatch, PodLook
 from oxmq.ops import remote_runs
 from oxmq.ops.remote_runs import Left, RemoteRun, RunState
@@ -45,6 +46,8 @@ _log = logging.getLogger("oxmq.kubernetes")
 
 #: How often to look at a pod that does not run yet, and at one that does, in seconds.
 _PENDING_TICK, _RUNNING_TICK = 2.0, 5.0
+#: How often to look at the node of a program that has no heart, in seconds.
+_NODE_TICK: Final = 30.0
 #: For how long an image may be missing before the attempt fails: registries stumble, tags arrive late. In seconds.
 _IMAGE_GRACE: Final = 30.0
 #: When a run that a disruption ended is followed by another one, in seconds.
@@ -105,6 +108,7 @@ class Follower:
         self._reference = reference
         self._let_go = let_go
         self._hopeless_since: float | None = None
+        self._looked_at = 0.0
         self._running: PodState | None = None
         self._noted: RemoteRun | None = None
         self._told = ""
@@ -251,23 +255,29 @@ class Follower:
             await self._check_time(run, state, self._running)
 
     async def _look_at_pod(self, run: RemoteRun) -> None:
-        pods = await self._pods(run)
-        pod = max(pods, key=lambda found: str(found.get("metadata", {}).get("creationTimestamp")), default=None)
+        pod = _newest(await self._pods(run))
         state = pod_state(pod)
         if state.running_since is not None:
             self._running = state
             await self._tell(f"pod {state.name} runs on node {state.node}")
-        elif pod is not None and cannot_start(pod) and self._is_hopeless_for_long():
-            await self._fail(run, start_verdict(pod, await self._events(run, state.name)))
+        elif state.has_started:
+            return  # the Job is about to say how it ended
         elif self._seconds_since(run.at_ms) > self._spec.pending_seconds:
             events = await self._events(run, state.name)
             await self._fail(run, Verdict("failed", pending_words(pod, events, self._spec.pending_seconds)))
+        elif pod is not None:
+            await self._check_start(run, pod, state)
 
-    def _is_hopeless_for_long(self) -> bool:
+    async def _check_start(self, run: RemoteRun, pod: Object, state: PodState) -> None:
+        """Give up a pod that has been unable to start for a while, and will be."""
+        events = await self._events(run, state.name) if cannot_start(pod) else []
+        if not cannot_start(pod, events):
+            self._hopeless_since = None
+            return
         now = asyncio.get_running_loop().time()
-        if self._hopeless_since is None:
-            self._hopeless_since = now
-        return now - self._hopeless_since >= _IMAGE_GRACE
+        self._hopeless_since = self._hopeless_since or now
+        if now - self._hopeless_since >= _IMAGE_GRACE:
+            await self._fail(run, start_verdict(pod, events))
 
     async def _check_time(self, run: RemoteRun, state: RunState, pod: PodState) -> None:
         limit, since = self._spec.timeout_seconds, pod.running_since
@@ -275,12 +285,29 @@ class Follower:
         began_ms = int(since.timestamp() * 1000)
         if limit is not None and self._seconds_since(began_ms) > limit:
             await self._stop(run)
-            raise JobTimeoutError(f"the pod ran longer than its timeout of {limit:g} s and was stopped")
+            raise JobTimeoutError(f"the pod ran longer than its timeout of {span(limit)} and was stopped")
         silent = self._seconds_since(max(state.heart_ms or 0, began_ms))
-        if self._spec.command is None and silent > self._spec.heart_seconds:
+        if self._spec.command is not None:
+            await self._check_node(run, pod)
+        elif silent > self._spec.heart_seconds:
             # Its node may be cut off from the cluster, which then still says that the pod runs.
             words = silent_words(await self._pods(run), await self._events(run, pod.name), silent)
             await self._fail(run, Verdict("lost", words))
+
+    async def _check_node(self, run: RemoteRun, pod: PodState) -> None:
+        """Give up a program whose node has fallen silent, or which the cluster has replaced by another of its kind."""
+        now = asyncio.get_running_loop().time()
+        if now - self._looked_at < _NODE_TICK:
+            return
+        self._looked_at = now
+        pods = await self._pods(run)
+        newest = pod_state(_newest(pods))
+        since = newest.silent_since
+        silent = 0.0 if since is None else self._seconds_since(int(since.timestamp() * 1000))
+        if pods and newest.name != pod.name:
+            await self._fail(run, Verdict("lost", f"the cluster has put pod {newest.name} in the place of {pod.name}"))
+        if silent > self._spec.heart_seconds:
+            await self._fail(run, Verdict("lost", silent_words(pods, await self._events(run, pod.name), silent)))
 
     async def _fail(self, run: RemoteRun, found: Verdict) -> NoReturn:
         await self._stop(run)
@@ -336,7 +363,7 @@ class Follower:
     async def _read_log(self, run: RemoteRun, pod: PodState) -> str:
         lines = _QUOTED_LINES if self._spec.command is None else _LOG_LINES
         try:
-            return await self._site.cluster.read_log(run.namespace, pod.name, lines)
+            return await self._site.cluster.read_log(run.namespace, pod.name, lines, CONTAINER)
         except ClusterError as error:
             _log.warning("the log of pod %s/%s cannot be read: %s", run.namespace, pod.name, error)
             return ""
@@ -408,6 +435,11 @@ class Follower:
                 closing.cancel()
         if self._let_go.is_set():
             raise Delay(0)
+
+
+def _newest(pods: list[Object]) -> Object | None:
+    name = next((pod.name for pod in newest_first(pods)), None)
+    return next((pod for pod in pods if pod_state(pod).name == name), None)
 
 
 def _uid(job: Object) -> str:

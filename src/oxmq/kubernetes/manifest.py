@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -12,15 +13,16 @@ from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.executors.child_task import Reference
 from oxmq.kubernetes.cluster import Object
 from oxmq.kubernetes.naming import Identity
+from oxmq.kubernetes.pod_state import CONTAINER
 from oxmq.kubernetes.settings import HeavySettings
 from oxmq.kubernetes.spec import Kubernetes, read_source
 
-#: What the container is called: with `patch`, others may stand beside it.
-CONTAINER: Final = "job"
 #: Where a program leaves its result: the cluster reads it from there.
 RESULT_FILE: Final = "/dev/termination-log"
 #: How much of a job's data fits into an environment variable of a program, in bytes: Linux takes 128 KiB.
 _MOST_DATA: Final = 100 * 1024
+#: What tells that an address of Redis holds a password.
+_PASSWORD: Final = re.compile(r"@|[?&]password=", re.IGNORECASE)
 #: How much later than the worker the cluster itself stops a pod, in seconds: for when all workers are dead.
 _MARGIN: Final = 60
 
@@ -57,12 +59,24 @@ def build_job(spec: Kubernetes, settings: HeavySettings, work: Work) -> Object:
             "backoffLimit": 0,
             "completions": 1,
             "parallelism": 1,
+            # A pod counts as ended when it has ended, not when it was told to: two runs must not overlap.
+            "podReplacementPolicy": "Failed",
             "ttlSecondsAfterFinished": spec.ttl_seconds,
             **({} if deadline is None else {"activeDeadlineSeconds": math.ceil(deadline)}),
             "template": {"metadata": metadata, "spec": _pod(spec, settings, work)},
         },
     }
-    return cast("Object", merge_patch(job, spec.patch))
+    # What a Job is found by, and what leaves further attempts to the queue, no patch may change.
+    fixed: Object = {
+        "metadata": {"name": identity.name, **metadata},
+        "spec": {
+            "backoffLimit": 0,
+            "completions": 1,
+            "parallelism": 1,
+            "template": {"metadata": metadata, "spec": {"restartPolicy": "Never"}},
+        },
+    }
+    return cast("Object", merge_patch(merge_patch(job, spec.patch), fixed))
 
 
 def image_of(spec: Kubernetes, settings: HeavySettings, task: str) -> str:
@@ -85,14 +99,16 @@ def check_server_reachable(spec: Kubernetes, settings: HeavySettings, task: str)
     Raises:
         ConfigurationError: that is so.
     """
-    if spec.command is not None or "OXMQ_URL" in spec.env or spec.env_from or settings.env_from:
+    url = spec.env.get("OXMQ_URL")
+    if spec.command is not None or (url is None and (spec.env_from or settings.env_from)):
         return
-    if settings.url is None or settings.url.startswith("embedded:"):
+    url = url or settings.url
+    if url is None or url.startswith("embedded:"):
         raise ConfigurationError(
             f"the pods of task {task!r} would not know where Redis is: set OXMQ_URL for the worker, or give the pods a "
             'Secret with it: Kubernetes(env_from=["secret:NAME"]) or OXMQ_KUBERNETES_ENV_FROM'
         )
-    if "@" in settings.url:
+    if _PASSWORD.search(url):
         raise ConfigurationError(
             f"OXMQ_URL holds a password, and whoever may read Jobs would see it in those of task {task!r}: put it into "
             'a Secret and name that: Kubernetes(env_from=["secret:NAME"]) or OXMQ_KUBERNETES_ENV_FROM="secret:NAME"'
@@ -153,18 +169,19 @@ def _own_command(spec: Kubernetes, work: Work) -> list[str]:
     identity = work.identity
     return [
         "python", "-m", "oxmq", "run-job", f"{work.reference.module}:{work.reference.qualname}",
-        f"--queue={identity.queue}", f"--job={identity.job_id}", f"--run={identity.number}",
+        f"--queue={_as_it_is(identity.queue)}", f"--job={_as_it_is(identity.job_id)}", f"--run={identity.number}",
         f"--patience={spec.heart_seconds:g}",
     ]  # fmt: skip
 
 
 def _own_variables(spec: Kubernetes, settings: HeavySettings, work: Work) -> list[Object]:
     if spec.command is not None:
-        return _variables(job_variables(work.identity, work.data, RESULT_FILE))
+        return _variables(_as_they_are(job_variables(work.identity, work.data, RESULT_FILE)))
     pod = {"name": "OXMQ_POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
     known_otherwise = spec.env_from or settings.env_from or "OXMQ_URL" in spec.env
-    url = [] if known_otherwise or settings.url is None else _variables({"OXMQ_URL": settings.url})
-    return [pod, {"name": "PYTHONUNBUFFERED", "value": "1"}, *url]
+    url = {} if known_otherwise or settings.url is None else {"OXMQ_URL": settings.url}
+    own = {"OXMQ_JOB_ADDED": str(work.identity.timestamp), "PYTHONUNBUFFERED": "1", **url}
+    return [pod, *_variables(_as_they_are(own))]
 
 
 def job_variables(identity: Identity, data: bytes, result_file: str) -> dict[str, str]:
@@ -186,6 +203,15 @@ def job_variables(identity: Identity, data: bytes, result_file: str) -> dict[str
         "OXMQ_JOB_DATA": data.decode(errors="backslashreplace"),
         "OXMQ_RESULT_FILE": result_file,
     }
+
+
+def _as_they_are(values: Mapping[str, str]) -> dict[str, str]:
+    return {name: _as_it_is(value) for name, value in values.items()}
+
+
+def _as_it_is(value: str) -> str:
+    """Return a text in which the cluster finds nothing to expand: it takes ``$(NAME)`` for a variable's value."""
+    return value.replace("$", "$$")
 
 
 def _variables(values: Mapping[str, str]) -> list[Object]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
 
 from oxmq.errors import ConfigurationError
 from oxmq.keys import QueueKeys
-from oxmq.kubernetes.cluster import Object
+from oxmq.kubernetes.fields import entry, text
 
 DOMAIN: Final = "oxmq.dev"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"
@@ -54,9 +54,12 @@ class Identity(Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        """Return the name of the Kubernetes Job: at most 63 characters, with room for what pods get appended."""
-        words = (self.owner, self.prefix, self.queue, self.job_id, str(self.timestamp), str(self.number))
-        digest = hashlib.blake2b("\0".join(words).encode(errors="backslashreplace"), digest_size=8).hexdigest()
+        """Return the name of the Kubernetes Job: at most 47 characters of the 63, as pods get something appended.
+
+        The number tells a job's runs apart, so that the attempt is not in it; the task is only for people.
+        """
+        words = (self.owner, self.prefix, self.queue, self.job_id, self.timestamp, self.number)
+        digest = hashlib.blake2b(json.dumps(words).encode(), digest_size=8).hexdigest()
         slug = _NOT_IN_NAMES.sub("-", self.task.lower())[:_SLUG].strip("-")
         return "-".join(part for part in (slug or "job", digest) if part)
 
@@ -70,7 +73,7 @@ class Identity(Struct, frozen=True, kw_only=True):
             f"{DOMAIN}/queue": label_value(self.queue),
             f"{DOMAIN}/task": label_value(self.task),
             f"{DOMAIN}/job-id": label_value(self.job_id),
-            f"{DOMAIN}/attempt": str(self.attempt),
+            f"{DOMAIN}/attempt": label_value(str(self.attempt)),
         }
 
     @property
@@ -92,33 +95,32 @@ def selector(owner: str) -> str:
     return f"{MANAGED_BY}=oxmq,{OWNER}={owner}"
 
 
-def identify(job: Object) -> Identity | None:
+def identify(job: object) -> Identity | None:
     """Return which run a Kubernetes Job stands for; None when it does not say so in full."""
-    metadata = job.get("metadata") or {}
-    labels, notes = metadata.get("labels") or {}, metadata.get("annotations") or {}
-    if not isinstance(labels, Mapping) or not isinstance(notes, Mapping) or labels.get(MANAGED_BY) != "oxmq":
+    labels, notes = entry(job, "metadata", "labels"), entry(job, "metadata", "annotations")
+    if text(labels, MANAGED_BY) != "oxmq":
         return None
     try:
         found = Identity(
-            owner=labels[OWNER],
-            prefix=notes[f"{DOMAIN}/prefix"],
-            queue=notes[f"{DOMAIN}/queue"],
-            job_id=notes[f"{DOMAIN}/job-id"],
-            timestamp=int(notes[f"{DOMAIN}/timestamp"]),
-            number=int(notes[f"{DOMAIN}/number"]),
-            attempt=int(notes[f"{DOMAIN}/attempt"]),
-            task=notes[f"{DOMAIN}/task"],
+            owner=text(labels, OWNER),
+            prefix=text(notes, f"{DOMAIN}/prefix"),
+            queue=text(notes, f"{DOMAIN}/queue"),
+            job_id=text(notes, f"{DOMAIN}/job-id"),
+            timestamp=int(text(notes, f"{DOMAIN}/timestamp")),
+            number=int(text(notes, f"{DOMAIN}/number")),
+            attempt=int(text(notes, f"{DOMAIN}/attempt")),
+            task=text(notes, f"{DOMAIN}/task"),
         )
         _ = found.keys
-    except (KeyError, TypeError, ValueError, ConfigurationError):
+    except (ValueError, ConfigurationError):
         return None
-    return found if found.name == metadata.get("name") else None
+    return found if found.name == text(job, "metadata", "name") else None
 
 
-def label_value(text: str) -> str:
-    """Return `text` as the value of a label: as it is where it may be one, else its beginning and a hash."""
-    if _LABEL_VALUE.fullmatch(text):
-        return text
-    digest = hashlib.blake2b(text.encode(errors="backslashreplace"), digest_size=8).hexdigest()
-    beginning = re.sub(r"[^-A-Za-z0-9_.]+", "-", text, flags=re.ASCII)[:40].strip("-_.")
+def label_value(words: str) -> str:
+    """Return `words` as the value of a label: as they are where they may be one, else their beginning and a hash."""
+    if _LABEL_VALUE.fullmatch(words):
+        return words
+    digest = hashlib.blake2b(words.encode(errors="backslashreplace"), digest_size=8).hexdigest()
+    beginning = re.sub(r"[^-A-Za-z0-9_.]+", "-", words, flags=re.ASCII)[:40].strip("-_.")
     return f"{beginning}.{digest}" if beginning else digest

@@ -53,6 +53,9 @@ class Verdict(Struct, frozen=True):
 def verdict(job: object, pods: object, events: object, log: str, spec: Kubernetes) -> Verdict | None:
     """Return what became of a Job; None while it is not over.
 
+    A pod that ended well when it was told to stop has ended well, unless it runs the task: that leaves a result where
+    it has one, and is asked about here where it has left none.
+
     Args:
         job: the Job, as JSON.
         pods: its pods, in any order.
@@ -62,7 +65,7 @@ def verdict(job: object, pods: object, events: object, log: str, spec: Kubernete
     """
     state, states = job_state(job), newest_first(pods)
     if state.phase == "complete":
-        return Verdict("succeeded", "the program has ended well")
+        return _interrupted(states, events, spec) or Verdict("succeeded", "the program has ended well")
     if state.is_deleted and state.phase != "failed":
         return Verdict("lost", f"the Job was deleted before it had ended.{trouble(events, '')}{_log(log, states)}")
     if state.phase != "failed":
@@ -122,6 +125,14 @@ def missing_words(name: str, pods: object, events: object) -> str:
     taken = None if state is None else disruption(state, events)
     words = f"{words}; {taken}" if taken else words
     return f"{words}.{trouble(events, words)}"
+
+
+def _interrupted(pods: list[PodState], events: object, spec: Kubernetes) -> Verdict | None:
+    pod = next(iter(pods), None)
+    if spec.command is not None or pod is None or (pod.ended is not None and _ended_by_itself(pod, pod.ended)):
+        return None
+    taken = disruption(pod, events)
+    return None if taken is None else Verdict("disrupted", taken + full_stop(taken))
 
 
 def _deadline(job: JobState, pods: list[PodState], events: object) -> Verdict | None:

@@ -33,12 +33,18 @@ _log = logging.getLogger("oxmq.kubernetes")
 _BEAT: Final = 5.0
 #: How long to wait before Redis is asked once more, in seconds.
 _PAUSE: Final = 1.0
+#: How long a handler may take to end that was told to because nobody wants this run, in seconds.
+_GRACE: Final = 30.0
 #: Exit codes: the task has failed; nobody wants this run; Redis could not be reached; told to end.
 EXIT_FAILED, EXIT_UNWANTED, EXIT_UNREACHABLE, EXIT_STOPPED = 1, 3, 75, 143
 
 
 class _Run:
-    """Hold which run this is, and speak for it."""
+    """Hold which run this is, and speak for it.
+
+    Attributes:
+        verdict: the exit code where the handler is stopped: why it was.
+    """
 
     def __init__(self, task: ChildTask, job_id: str, number: int, patience: float) -> None:
         context = task.surroundings
@@ -46,17 +52,26 @@ class _Run:
         self._clock: Clock = context.clock
         self._keys: QueueKeys = context.keys
         self._pod = os.environ.get("OXMQ_POD") or socket.gethostname()
+        self._added_ms = _read_added()
         self.job_id = job_id
         self.number = number
         self._patience = patience
+        self._heard = time.monotonic()
+        self.verdict = EXIT_STOPPED
 
     def read_job(self) -> JobRecord | None:
         return self._patiently(lambda: self._runner.run(jobs.get(self._keys, self.job_id)))
 
     def beat(self) -> bool:
         """Say that the pod lives; return whether it should."""
-        call = remote_runs.beat_run(self._keys, self.job_id, self.number, self._pod, self._clock.now_ms())
-        return self._patiently(lambda: self._runner.run(call))
+
+        def ask() -> bool:
+            now = self._clock.now_ms()
+            return self._runner.run(
+                remote_runs.beat_run(self._keys, self.job_id, self.number, self._pod, now, added_ms=self._added_ms)
+            )
+
+        return self._patiently(ask)
 
     def leave(self, reply: Reply) -> bool:
         """Leave what became of the run; return whether anybody wants it."""
@@ -68,19 +83,21 @@ class _Run:
             signal=reply.signal,
             seconds=reply.seconds,
         )
-        return self._patiently(
-            lambda: self._runner.run(remote_runs.leave_result(self._keys, self.job_id, self._pod, left))
-        )
+        call = remote_runs.leave_result(self._keys, self.job_id, self._pod, left, added_ms=self._added_ms)
+        return self._patiently(lambda: self._runner.run(call))
 
     def _patiently(self, ask: Callable[[], _T]) -> _T:
-        deadline = time.monotonic() + self._patience
+        """Ask until there is an answer, or the last one is too long ago: by then others take this pod for lost."""
         while True:
             try:
-                return ask()
+                answer = ask()
             except BackendError:
-                if time.monotonic() > deadline:
+                if time.monotonic() > self._heard + self._patience:
                     raise
-            time.sleep(_PAUSE)
+                time.sleep(_PAUSE)
+            else:
+                self._heard = time.monotonic()
+                return answer
 
 
 def run_job(target: str, queue: str, job_id: str, number: int, patience: float) -> int:
@@ -97,6 +114,7 @@ def run_job(target: str, queue: str, job_id: str, number: int, patience: float) 
         ConfigurationError: the task cannot be found, or is of another queue.
         BackendError: Redis was out of reach for too long.
     """
+    signal.signal(signal.SIGTERM, _leave)  # a container's first process ends by no signal that it does not handle
     reference = _read_target(target)
     task = reference.resolve()
     if task.surroundings.keys.name != queue:
@@ -118,7 +136,7 @@ def _work(run: _Run, reference: Reference, record: JobRecord) -> int:
     ended.set()
     if reply is None or (stopped.is_set() and reply.result is None):
         # The handler was stopped: whoever did that decides what becomes of the job.
-        return EXIT_STOPPED
+        return run.verdict
     if not run.leave(reply):
         return EXIT_UNWANTED
     if reply.result is None:
@@ -127,9 +145,14 @@ def _work(run: _Run, reference: Reference, record: JobRecord) -> int:
 
 
 def _run_until_stopped(reference: Reference, record: JobRecord, stopped: threading.Event) -> Reply | None:
+    def on_stop() -> None:
+        # A second one must not break off the handler's cleaning up.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        stopped.set()
+
     reply: Reply | None = None
     try:
-        stop_handler_on_sigterm(stopped.set)
+        stop_handler_on_sigterm(on_stop)
         reply = run_here(reference, record, "")
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except SystemExit:
@@ -137,22 +160,34 @@ def _run_until_stopped(reference: Reference, record: JobRecord, stopped: threadi
     return reply
 
 
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit(EXIT_STOPPED)
+
+
 def _keep_beating(run: _Run, ended: threading.Event) -> None:
     while not ended.wait(_BEAT):
         try:
-            wanted = run.beat()
-        except BackendError:
-            _log.error("Redis has been out of reach for too long: this pod must be taken for lost")
-            wanted = False
-        if not wanted and not ended.is_set():
-            _end(ended)
+            if run.beat():
+                continue
+            run.verdict, why = EXIT_UNWANTED, "its job has ended, was cancelled, or has another run"
+        except BackendError as error:
+            run.verdict, why = EXIT_UNREACHABLE, f"this pod must be taken for lost: {error}"
+        if not ended.is_set():
+            _log.error("run %d of job %s is stopped: %s", run.number, run.job_id, why)
+            _end(run, ended)
+        return
 
 
-def _end(ended: threading.Event) -> None:
+def _end(run: _Run, ended: threading.Event) -> None:
     """Stop the handler as the cluster would: it is told first, and made to a while later."""
     os.kill(os.getpid(), signal.SIGTERM)
-    if not ended.wait(30):
-        os._exit(EXIT_UNWANTED)
+    if not ended.wait(_GRACE):
+        os._exit(run.verdict)
+
+
+def _read_added() -> int | None:
+    text = os.environ.get("OXMQ_JOB_ADDED", "")
+    return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
 
 
 def _read_target(target: str) -> Reference:

@@ -13,6 +13,7 @@ from typing import Final
 from msgspec import Struct
 
 from oxmq.kubernetes.fields import Fields, condition, entries, entry, find, instant, text, true_condition, whole
+from oxmq.kubernetes.happenings import happened
 
 #: The container of a pod that runs the job; the first one where none has the name.
 CONTAINER: Final = "job"
@@ -168,15 +169,18 @@ def is_unschedulable(pod: object) -> bool:
     return not state.is_scheduled and state.scheduling_reason == "Unschedulable"
 
 
-def cannot_start(pod: object) -> str | None:
+def cannot_start(pod: object, events: object = ()) -> str | None:
     """Return the kubelet's reason, such as ``ErrImagePull``, where a pod cannot start and waiting will not help.
 
     What may pass by itself is no such reason: a registry that is out of reach or limits its clients, a runtime that is
-    slow. It is not known of ``ImagePullBackOff``, which hides its cause on older servers: have patience for a while.
+    slow. Of ``ImagePullBackOff``, which hides its cause on older servers, only the pod's events tell that.
     """
     waiting = pod_state(pod).waiting
-    in_vain = waiting is not None and waiting.reason in _VAIN and not any(map(waiting.message.__contains__, _PASSING))
-    return waiting.reason if in_vain and waiting is not None else None
+    if waiting is None or waiting.reason not in _VAIN:
+        return None
+    cause = happened(events, "Failed", f'pull image "{waiting.image}"') if "Image" in waiting.reason else None
+    said = waiting.message if cause is None else f"{waiting.message} {cause.message}"
+    return None if any(passing in said for passing in _PASSING) else waiting.reason
 
 
 def _job_container(pod: object) -> str:

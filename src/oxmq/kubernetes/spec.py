@@ -27,6 +27,8 @@ _OWN_VARIABLES: Final = (
     "OXMQ_QUEUE",
     "OXMQ_ATTEMPT",
     "OXMQ_RESULT_FILE",
+    "OXMQ_JOB_ADDED",
+    "OXMQ_POD",
 )
 
 
@@ -123,7 +125,7 @@ class Kubernetes(Struct, frozen=True, kw_only=True):
     @property
     def grace_seconds(self) -> int:
         """Return how long a program may take to end."""
-        return milliseconds(self.grace, "grace") // 1000
+        return -(-milliseconds(self.grace, "grace") // 1000)  # none must not come of a little: that kills at once
 
     @property
     def ttl_seconds(self) -> int:

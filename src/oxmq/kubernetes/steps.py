@@ -53,16 +53,18 @@ def decide(identity: Identity, phase: JobPhase, state: RunState, *, expired: boo
         return Step("delete", "cancelled", "its job was cancelled")
     if run is None:
         return Step("delete", "no run", "its job knows of no run", patient=True)
-    return _decide_of_run(identity, state.attempts_made, run)
+    return _decide_of_run(identity, state, run)
 
 
-def _decide_of_run(identity: Identity, attempts_made: int, run: RemoteRun) -> Step:
-    if run.number > identity.number or attempts_made >= identity.attempt:
+def _decide_of_run(identity: Identity, state: RunState, run: RemoteRun) -> Step:
+    if run.number > identity.number or state.attempts_made >= identity.attempt:
         return Step("delete", f"run {run.number} of attempt {run.attempt}", "a later run has taken its place")
     if run.phase == "over":
         return Step("delete", "over", "nothing more is wanted of this run")
     if run.number < identity.number:
         return Step("delete", f"run {run.number}", "its job knows of no such run", patient=True)
+    if state.current is None or run.attempt != identity.attempt:
+        return Step("delete", f"attempt {state.attempts_made + 1}", "its job does not want this attempt", patient=True)
     if run.phase == "spawning":
         return Step("adopt", "spawning", "whoever holds its job adopts it")
     return Step("follow", "spawned", "whoever holds its job follows it")

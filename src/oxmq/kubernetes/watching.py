@@ -10,9 +10,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Iterable
+from contextlib import aclosing
 from typing import Final
 
-from oxmq.kubernetes.cluster import Cluster, ClusterError, ClusterUnavailableError, ExpiredError, Object
+from oxmq.kubernetes.cluster import Cluster, ClusterError, ClusterUnavailableError, Object
+from oxmq.kubernetes.fields import text
 
 _log = logging.getLogger("oxmq.kubernetes")
 
@@ -23,11 +25,15 @@ _FIRST_PAUSE, _LAST_PAUSE = 0.5, 10.0
 
 
 class Followed:
-    """Hold what is known of one Job: its latest state, and whether it is missing from the cluster."""
+    """Hold what is known of one Job: its latest state, and whether it is missing from the cluster.
+
+    Once it was found, another Job of its name is none of its business.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.since_round: int | None = None
+        self.uid: str | None = None
+        self.since_round = 0
         self.job: Object | None = None
         self.missing = False
         self._news = asyncio.Event()
@@ -37,6 +43,10 @@ class Followed:
         self.missing = job is None
         self.job = self.job if job is None else job
         self._news.set()
+
+    def means(self, job: Object) -> bool:
+        """Tell whether that is this Job, as far as is known."""
+        return self.uid is None or self.uid == text(job, "metadata", "uid")
 
     async def wait(self, seconds: float) -> None:
         """Wait for news, at most so long."""
@@ -72,8 +82,8 @@ class JobWatch:
 
     def found(self, followed: Followed, job: Object) -> None:
         """Note that the Job exists: from now on its absence is news."""
-        followed.since_round = self._round
-        if followed.job is None:
+        followed.since_round, followed.uid = self._round, text(job, "metadata", "uid")
+        if followed.job is None or not followed.means(followed.job):
             followed.tell(job)
 
     def leave(self, followed: Followed) -> None:
@@ -93,43 +103,57 @@ class JobWatch:
     async def _watch(self) -> None:
         while True:
             await self._wanted.wait()
+            began = _now()
             try:
                 await self._watch_once()
-            except ExpiredError:
-                continue
-            except ClusterError as error:
-                _log.warning("the Jobs of namespace %s cannot be watched: %s", self._namespace, error)
-                await asyncio.sleep(self._pause_after(error))
+            except Exception as error:  # noqa: BLE001 - whatever it is: without a watch, no end of a pod is seen
+                _log.warning("the Jobs of namespace %s are listed again: %r", self._namespace, error)
+                await asyncio.sleep(self._pause_after(error, _now() - began))
 
     async def _watch_once(self) -> None:
+        ends = _now() + self._round_seconds
+        version = await self._list()
+        while (left := ends - _now()) > 0:
+            began = _now()
+            version = await self._listen(version, left)
+            if _now() - began < _FIRST_PAUSE:
+                await asyncio.sleep(_FIRST_PAUSE)  # a server that ends streams at once is not asked all the time
+        self._pause = _FIRST_PAUSE
+
+    async def _list(self) -> str:
+        """Take in the list of Jobs, and keep nothing of it but its version."""
         self._round += 1
         began = self._round
         listing = await self._cluster.list_jobs(self._namespace, self._selector)
         self._take_in(listing.items, began)
-        self._pause = _FIRST_PAUSE
-        version, ends = listing.resource_version, asyncio.get_running_loop().time() + self._round_seconds
-        while (left := ends - asyncio.get_running_loop().time()) > 0:
-            began_stream = asyncio.get_running_loop().time()
-            async for change in self._cluster.watch_jobs(self._namespace, self._selector, version, left):
+        return listing.resource_version
+
+    async def _listen(self, version: str, seconds: float) -> str:
+        stream = self._cluster.watch_jobs(self._namespace, self._selector, version, seconds)
+        async with aclosing(stream) as changes:
+            async for change in changes:
                 version = change.resource_version or version
                 self._tell(change.object, gone=change.kind == "DELETED")
-            if asyncio.get_running_loop().time() - began_stream < _FIRST_PAUSE:
-                await asyncio.sleep(_FIRST_PAUSE)  # a server that ends streams at once is not asked all the time
+        return version
 
     def _take_in(self, items: Iterable[Object], began: int) -> None:
-        seen = {str(job.get("metadata", {}).get("name")): job for job in items}
+        seen = {text(job, "metadata", "name"): job for job in items}
         for name, followed in list(self._followed.items()):
-            if name in seen:
-                followed.tell(seen[name])
-            elif followed.since_round is not None and followed.since_round < began:
-                followed.tell(None)  # it was seen before the list was asked for
+            job = seen.get(name)
+            if job is not None and followed.means(job):
+                followed.tell(job)
+            elif followed.uid is not None and followed.since_round < began:
+                followed.tell(None)  # it was found before the list was asked for
 
     def _tell(self, job: Object, *, gone: bool) -> None:
-        followed = self._followed.get(str(job.get("metadata", {}).get("name")))
-        if followed is not None:
+        followed = self._followed.get(text(job, "metadata", "name"))
+        # Before it was found, what is gone may have been another one of its name; the next list will tell.
+        if followed is not None and followed.means(job) and not (gone and followed.uid is None):
             followed.tell(None if gone else job)
 
-    def _pause_after(self, error: ClusterError) -> float:
+    def _pause_after(self, error: Exception, lasted: float) -> float:
+        if lasted >= _LAST_PAUSE:
+            self._pause = _FIRST_PAUSE
         pause = random.uniform(self._pause / 2, self._pause)  # so that workers do not come back together
         self._pause = min(2 * self._pause, _LAST_PAUSE)
         asked = error.retry_after if isinstance(error, ClusterUnavailableError) else None
@@ -163,10 +187,11 @@ class PodLook:
         return await asyncio.shield(self._asked[run])
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Give up what is under way; who waits for it gets a `ClusterError`."""
         for task in self._looks:
             task.cancel()
         await asyncio.gather(*self._looks, return_exceptions=True)
+        _refuse(self._asked, _closed())
 
     async def _look(self) -> None:
         await asyncio.sleep(self._gather_seconds)
@@ -176,22 +201,34 @@ class PodLook:
             for first in range(0, len(runs), _RUNS_A_LOOK):
                 await self._answer(runs[first : first + _RUNS_A_LOOK], asked)
         except ClusterError as error:
-            for future in asked.values():
-                if not future.done():
-                    future.set_exception(error)
-                    future.exception()  # whoever asked may be gone
+            _refuse(asked, error)
         finally:
-            for future in asked.values():
-                future.cancel()
+            # Not to be cancelled: who asked would take it for being cancelled itself, and stop its pod.
+            _refuse(asked, _closed())
 
     async def _answer(self, runs: list[str], asked: dict[str, asyncio.Future[list[Object]]]) -> None:
         pods = await self._cluster.list_pods(self._namespace, f"{self._run_label} in ({','.join(runs)})")
         found: dict[str, list[Object]] = {run: [] for run in runs}
         for pod in pods:
-            found.get(str((pod.get("metadata", {}).get("labels") or {}).get(self._run_label)), []).append(pod)
+            found.get(text(pod, "metadata", "labels", self._run_label), []).append(pod)
         for run in runs:
             if not asked[run].done():
                 asked[run].set_result(found[run])
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _refuse(asked: dict[str, asyncio.Future[list[Object]]], error: ClusterError) -> None:
+    for future in asked.values():
+        if not future.done():
+            future.set_exception(error)
+            future.exception()  # whoever asked may be gone
+
+
+def _closed() -> ClusterError:
+    return ClusterUnavailableError("nobody looks at pods any more", reason="Closed")
 
 
 #: How many runs one request names: each takes some 50 characters of its address.

@@ -9,12 +9,14 @@ from typing import Final, Literal
 from oxmq.doctor import judge
 from oxmq.doctor.facts import ServerFacts
 from oxmq.doctor.finding import Finding, Level
+from oxmq.monitor.heavy_jobs import age_of, open_runs
 from oxmq.monitor.queues import latency_of, ready_in
 from oxmq.monitor.watch import Look, QueueFacts
 from oxmq.monitor.workers import PRESENT, Worker, workers_of
+from oxmq.ops.reconciling import Report
 
 Urgency = Literal["warning", "critical"]
-Screen = Literal["queue", "jobs", "failures", "workers", "schedules", "redis"]
+Screen = Literal["queue", "jobs", "failures", "workers", "schedules", "redis", "kubernetes"]
 
 #: A share of failures that is no accident, and of how many jobs at least.
 _FAILING, _FAILING_OF = 0.1, 20
@@ -24,6 +26,8 @@ _WAITED = 60.0
 _GROWN_OVER, _GROWN_BY, _GROWN_LEAST = 15, 1.2, 10
 #: A schedule is late when its job was due so many milliseconds ago.
 _LATE_MS = 60_000
+#: Without a report on heavy jobs for so many seconds, it is time to say so.
+_UNRECONCILED = 180.0
 #: How many workers of a queue are named each, and how many sentences there are in all.
 _MOST_WORKERS, _MOST = 5, 100
 
@@ -60,10 +64,27 @@ class Attention:
 def attention_of(look: Look) -> list[Attention]:
     """Return all that needs attention, the urgent first; at most a hundred."""
     found = [] if look.server is None else list(_about_server(look.server))
+    found += [] if look.report is None else about_heavy_jobs(look.report, look.at_ms)
     for facts in look.queues.values():
         found += about_queue(facts, look.at_ms)
     found.sort(key=lambda item: item.level != "critical")
     return found[:_MOST]
+
+
+def about_heavy_jobs(report: Report, now_ms: int) -> Iterator[Attention]:
+    """Say that nobody looks after the Jobs of heavy jobs any more, or that the cluster cannot be looked at."""
+    link, age = Link(screen="kubernetes"), age_of(report, now_ms)
+    if age > _UNRECONCILED:
+        runs = open_runs(report)
+        if runs > 0:
+            text = (
+                f"Heavy jobs are not reconciled: the last look was {_span(age)} ago and saw {runs:,} "
+                f"run{'s' * (runs != 1)} under way. No worker that runs heavy tasks is left, or none reaches Redis."
+            )
+            yield Attention(level="warning", kind="not_reconciled", text=text, link=link)
+    elif report.error:
+        text = f"The cluster of heavy jobs cannot be looked at: {_cut(report.error, 300)}"
+        yield Attention(level="critical", kind="cluster", text=text, link=link)
 
 
 def about_queue(facts: QueueFacts, now_ms: int) -> Iterator[Attention]:
@@ -214,5 +235,5 @@ def _span(seconds: float) -> str:
     return f"{seconds:.0f} seconds"
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:79]}…"
+def _cut(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -17,9 +17,10 @@ from oxmq.monitor.job_options import shown_options
 from oxmq.monitor.job_refs import JobRef, MaySee, read_ref, see_all
 from oxmq.monitor.job_rows import MAX_NAME, JobRow, row_fields
 from oxmq.monitor.payloads import decode, read_payload, shown_text
+from oxmq.monitor.pod_run import PodRun, pod_run_of
 from oxmq.monitor.site import Site
 from oxmq.monitor.timeline import TimelineEntry, timeline_of
-from oxmq.ops import jobs
+from oxmq.ops import jobs, remote_runs
 from oxmq.ops.lookups import Found, get_parent_key
 from oxmq.ops.queues import get_meta, read_meta
 from oxmq.states import JobState
@@ -78,6 +79,7 @@ class JobView(JobRow):
         similar_failures: how many other failed jobs have its fingerprint, among the newest 1,000; null unless failed.
         python_call: Python that adds a job like it.
         node_call: JavaScript that does.
+        run: where a pod runs it, or did last; null of a job that runs in a worker.
         version: which library set its queue up last, as ``library:version``.
     """
 
@@ -102,6 +104,7 @@ class JobView(JobRow):
     similar_failures: int | None
     python_call: str
     node_call: str
+    run: PodRun | None
     version: str | None
 
 
@@ -125,10 +128,11 @@ async def get_job_view(site: Site, queue: str, job_id: str, *, may_see: MaySee =
     """
     found = await find(site, queue, job_id)
     fingerprint = fingerprint_of(found)
-    why, similar, root, meta = await asyncio.gather(
+    why, similar, root, run, meta = await asyncio.gather(
         _why(site, queue, found, may_see),
         _similar(site, queue, found, fingerprint),
         find_root(site, found.record.parent_key),
+        site.runner.run(remote_runs.get_run_state(site.keys(queue), found.record.id)),
         site.runner.run(get_meta(site.keys(queue))),
     )
     row: dict[str, Any] = {
@@ -151,6 +155,7 @@ async def get_job_view(site: Site, queue: str, job_id: str, *, may_see: MaySee =
         lock=_lock(found),
         stuck=found.state == JobState.ACTIVE and found.lock_ms < 0,
         similar_failures=similar,
+        run=pod_run_of(run, site.clock.now_ms()),
         version=read_meta(meta).version,
     )
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from oxmq.codec import instant
 from oxmq.doctor.facts import ServerFacts
 from oxmq.monitor.attention import Attention, attention_of
+from oxmq.monitor.heavy_jobs import narrowed_report
 from oxmq.monitor.queues import QueueSummary, summarize, unfinished_in
 from oxmq.monitor.site import Site
 from oxmq.monitor.watch import Look
@@ -60,6 +61,7 @@ class Overview:
         server: how the server is.
         attention: what somebody should look at, the urgent first.
         queues: each queue, by name.
+        kubernetes: whether heavy jobs have been run in a cluster.
     """
 
     at: datetime
@@ -68,6 +70,7 @@ class Overview:
     server: ServerBrief
     attention: list[Attention]
     queues: dict[str, QueueSummary]
+    kubernetes: bool
 
 
 async def get_overview(site: Site, queues: frozenset[str] | None = None) -> Overview:
@@ -86,7 +89,9 @@ def narrowed(look: Look, queues: frozenset[str] | None) -> Look:
     """Return what was seen of some queues alone."""
     if queues is None:
         return look
-    return replace(look, queues={name: facts for name, facts in look.queues.items() if name in queues})
+    seen = {name: facts for name, facts in look.queues.items() if name in queues}
+    report = None if look.report is None else narrowed_report(look.report, queues)
+    return replace(look, queues=seen, report=report)
 
 
 def overview_of(look: Look) -> Overview:
@@ -100,6 +105,7 @@ def overview_of(look: Look) -> Overview:
         server=_brief(look.server, look.latency),
         attention=attention_of(look),
         queues=summaries,
+        kubernetes=look.report is not None,
     )
 
 

@@ -24,6 +24,7 @@ from oxmq.ops import server
 from oxmq.ops.call import Call
 from oxmq.ops.heartbeats import Heartbeat, get_heartbeats
 from oxmq.ops.history import MINUTE_MS, HistoryPoint, get_history
+from oxmq.ops.reconciling import Report, get_report
 from oxmq.ops.running import RunningJob, get_running
 from oxmq.ops.snapshots import Snapshot, get_snapshot
 from oxmq.ops.upcoming import get_first_due
@@ -38,8 +39,9 @@ MOST_QUEUES = 1_000
 MOST_RUNNING = 50
 #: How many minutes of history are kept at hand.
 HISTORY_MINUTES = 60
-#: For how many seconds what was seen is good: a whole look; who works; who is connected; minutes; the server's state.
-_LOOK, _WORKERS, _CLIENTS, _HISTORY, _SERVER = 0.25, 2.0, 3.0, 15.0, 15.0
+#: For how many seconds what was seen is good: a whole look; who works; who is connected; minutes; the server's state;
+#: the report on heavy jobs.
+_LOOK, _WORKERS, _CLIENTS, _HISTORY, _SERVER, _REPORT = 0.25, 2.0, 3.0, 15.0, 15.0, 5.0
 #: Listing thousands of clients takes the server some time: that many times as long it is left alone.
 _REST = 50
 #: From how far back the pace of additions is told, in milliseconds, and from how little at least.
@@ -104,6 +106,7 @@ class Look:
         roles: how many clients of each role are connected; None where the server does not let them be listed.
         server: what the server says of itself; None where it says nothing.
         latency: how long a round trip took, in seconds.
+        report: what the reconciler of heavy jobs said last; None where it never said anything.
     """
 
     at_ms: int
@@ -112,6 +115,7 @@ class Look:
     roles: dict[str, int] | None
     server: ServerFacts | None
     latency: float
+    report: Report | None = None
 
 
 @dataclass(slots=True)
@@ -160,6 +164,8 @@ class Watch:
         self._clients_until = float("-inf")
         self._server: ServerFacts | None = None
         self._server_until = float("-inf")
+        self._report: Report | None = None
+        self._report_until = float("-inf")
 
     async def look(self) -> Look:
         """Return what is seen of all queues; who asks at about the same time is given the same.
@@ -216,7 +222,7 @@ class Watch:
         await self._runner.run(server.ping())
         latency = time.perf_counter() - began
         facts = await self.server_facts()
-        found, _ = await asyncio.gather(self._find(), self._read_clients())
+        found, _, _ = await asyncio.gather(self._find(), self._read_clients(), self._read_report())
         # A queue that has a worker and no key yet is a queue all the same.
         names = sorted({*found.names, *(client.queue for client in self._clients or ())})
         now = self._clock.now_ms()
@@ -230,6 +236,7 @@ class Watch:
             roles=self._roles,
             server=facts if facts.info else None,
             latency=latency,
+            report=self._report,
         )
         self._last = (time.monotonic(), look)
         return look
@@ -327,6 +334,17 @@ class Watch:
             self._clients, self._roles = clients.workers, clients.roles
         took = time.monotonic() - began
         self._clients_until = began + max(_CLIENTS, _REST * took)
+
+    async def _read_report(self) -> None:
+        if time.monotonic() < self._report_until:
+            return
+        try:
+            self._report = await self._runner.run(get_report(self._prefix))
+        except BackendError as error:
+            if type(error) is not BackendError:
+                raise
+            self._report = None  # something else is in its place
+        self._report_until = time.monotonic() + _REPORT
 
 
 def _point(point: HistoryPoint) -> Point:

@@ -113,6 +113,11 @@ def claim_owner(prefix: str, name: str) -> Call[str]:
     )  # fmt: skip
 
 
+def get_owner(prefix: str) -> Call[str | None]:
+    """Read the name under which this installation's Jobs are known; None where it has none yet."""
+    return command("GET", owner_key(prefix), decode=lambda reply: None if reply is None else text(reply))
+
+
 def lead(prefix: str, worker: str, ttl_ms: int, report: Report | None = None) -> Call[int]:
     """Take the lead or keep it, and write down what the leader saw.
 
@@ -139,5 +144,5 @@ _reports = msgspec.json.Decoder(Report)
 def _report(reply: Reply) -> Report | None:
     try:
         return None if reply is None else _reports.decode(reply)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None

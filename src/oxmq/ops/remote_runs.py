@@ -15,7 +15,7 @@ from msgspec import Struct, structs
 
 from oxmq.errors import job_error
 from oxmq.keys import QueueKeys
-from oxmq.ops.call import Call, Reply, command, run_script, text
+from oxmq.ops.call import Call, Reply, Word, command, run_script, text
 
 _T = TypeVar("_T")
 
@@ -136,14 +136,25 @@ def note_run(keys: QueueKeys, job_id: str, token: str, run: RemoteRun, *, fresh:
     )
 
 
-def beat_run(keys: QueueKeys, job_id: str, number: int, pod: str, now_ms: int) -> Call[bool]:
-    """Say that a run's pod lives; the result is whether it should."""
-    return run_script("beat_run", keys.base, job_id, number, pod, now_ms, decode=bool)
+def beat_run(
+    keys: QueueKeys, job_id: str, number: int, pod: str, now_ms: int, *, added_ms: int | None = None
+) -> Call[bool]:
+    """Say that a run's pod lives; the result is whether it should.
+
+    Args:
+        added_ms: when the job was added, as the pod was told: of a later job of the same id it is no pod.
+    """
+    return run_script("beat_run", keys.base, job_id, number, pod, now_ms, _optional(added_ms), decode=bool)
 
 
-def leave_result(keys: QueueKeys, job_id: str, pod: str, left: Left) -> Call[bool]:
-    """Leave what became of a run; the result is whether anybody wants it."""
-    return run_script("leave_result", keys.base, job_id, left.number, pod, msgspec.json.encode(left), decode=bool)
+def leave_result(keys: QueueKeys, job_id: str, pod: str, left: Left, *, added_ms: int | None = None) -> Call[bool]:
+    """Leave what became of a run; the result is whether anybody wants it.
+
+    Args:
+        added_ms: see `beat_run`.
+    """
+    written = msgspec.json.encode(left)
+    return run_script("leave_result", keys.base, job_id, left.number, pod, written, _optional(added_ms), decode=bool)
 
 
 def end_run(keys: QueueKeys, job_id: str, run: RemoteRun) -> Call[bool]:
@@ -174,9 +185,15 @@ def _state(reply: Reply) -> RunState:
 def _read(decoder: msgspec.json.Decoder[_T], value: bytes | None) -> _T | None:
     # Anybody may have written there: what cannot be read counts as nothing.
     try:
-        return None if value is None else decoder.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = None if value is None else decoder.decode(value)
+        _ = msgspec.json.encode(found)  # text with half a character in it could be read, and not be written again
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
+    return found
+
+
+def _optional(value: int | None) -> Word:
+    return "" if value is None else value
 
 
 def _whole(value: bytes | None) -> int | None:

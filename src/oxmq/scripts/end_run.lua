@@ -9,11 +9,12 @@
 -- WRITES          <job>
 -- COST            O(1)
 -- RETRY           safe
+-- FLAGS           allow-oom
+--@include runs
 
 local job_key = KEYS[1] .. ARGV[1]
-local noted = redis.call("HGET", job_key, "oxmq:run")
-local readable, run = pcall(cjson.decode, noted or "")
-if not readable or type(run) ~= "table" or run["number"] ~= tonumber(ARGV[2]) then return 0 end
+local run = read_run(redis.call("HGET", job_key, "oxmq:run"))
+if not run or run["number"] ~= tonumber(ARGV[2]) then return 0 end
 redis.call("HSET", job_key, "oxmq:run", ARGV[3])
 redis.call("HDEL", job_key, "oxmq:left", "oxmq:heart", "oxmq:pod")
 return 1

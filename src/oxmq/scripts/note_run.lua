@@ -12,6 +12,7 @@
 -- WRITES         <job>
 -- COST           O(1)
 -- RETRY          safe
+-- FLAGS          allow-oom
 
 local base, id = KEYS[1], ARGV[1]
 local job_key = base .. id

@@ -13,6 +13,7 @@
 --@include events
 --@include ready
 --@include parents
+--@include runs
 
 local base, state, upto = KEYS[1], ARGV[1], ARGV[2]
 local set = base .. state
@@ -23,11 +24,12 @@ local max, ready = max_events(base), {}
 
 local function run_again(id)
   local job_key = base .. id
-  local job = redis.call("HMGET", job_key, "name", "parentKey")
+  local job = redis.call("HMGET", job_key, "name", "parentKey", "oxmq:run")
   -- An id without a job behind it is only taken off the set.
   if not job[1] then return end
   if state ~= "delayed" then
     redis.call("HDEL", job_key, "finishedOn", "processedOn", "defa", "cancelledOn", forgotten)
+    end_noted_run(job_key, job[3])
     if job[2] then restore_child(job[2], job_key, state) end
   end
   emit_capped(base, max, "waiting", "jobId", id, "prev", state)

@@ -15,10 +15,11 @@
 --@include events
 --@include ready
 --@include parents
+--@include runs
 
 local base, id, state = KEYS[1], ARGV[1], ARGV[2]
 local job_key = base .. id
-local job = redis.call("HMGET", job_key, "name", "priority", "parentKey")
+local job = redis.call("HMGET", job_key, "name", "priority", "parentKey", "oxmq:run")
 if not job[1] then return -1 end
 if redis.call("ZREM", base .. state, id) == 0 then return -3 end
 
@@ -27,6 +28,7 @@ local forgotten = { "finishedOn", "processedOn", "defa", "cancelledOn", state ==
 if ARGV[4] == "1" then forgotten[#forgotten + 1] = "atm" end
 if ARGV[5] == "1" then forgotten[#forgotten + 1] = "ats" end
 redis.call("HDEL", job_key, unpack(forgotten))
+end_noted_run(job_key, job[4])
 
 make_ready(base, id, tonumber(job[2]) or 0, ARGV[3] == "1")
 wake(base)

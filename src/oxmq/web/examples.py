@@ -52,6 +52,7 @@ OVERVIEW: Final[dict[str, object]] = {
     "server": {"name": "Valkey 9.0.0", "memory": 12_582_912, "max_memory": None, "latency": 0.0004},
     "attention": [_ATTENTION],
     "queues": {"email": _SUMMARY},
+    "kubernetes": True,
 }
 QUEUE: Final[dict[str, object]] = {
     **_SUMMARY,
@@ -139,6 +140,49 @@ SERVER: Final[dict[str, object]] = {
     "latency": {"median": 0.0003, "worst": 0.0008, "samples": 10},
     "queues": [{"name": "email", "jobs": 1026, "memory_estimate": 1_048_576, "share": 1.0}],
     "slowlog": [{"at": "2026-03-01T11:59:00Z", "took": 0.012, "command": "oxmq obliterate"}],
+}
+HEAVY_JOBS: Final[dict[str, object]] = {
+    "reconciled": True,
+    "report": {
+        "at": "2026-03-01T12:00:00Z",
+        "leader": "scheduler-5d9c7:1",
+        "term": 3,
+        "silent_for": None,
+        "owner": "8f14e45fceea167a",
+        "address": "https://10.96.0.1:443",
+        "namespaces": ["jobs"],
+        "took": 0.043,
+        "error": "",
+        "counts": {"follow": 1},
+        "runs": [
+            {
+                "namespace": "jobs",
+                "name": "monthly-report-6e1f0a9c2b7d4835",
+                "queue": "reports",
+                "job_id": "42",
+                "task": "monthly_report",
+                "attempt": 1,
+                "number": 1,
+                "queue_says": "spawned",
+                "cluster_says": "running",
+                "action": "follow",
+                "why": "whoever holds its job follows it",
+                "since": "2026-03-01T11:40:30Z",
+            }
+        ],
+        "repairs": [
+            {
+                "at": "2026-03-01T11:30:00Z",
+                "namespace": "jobs",
+                "name": "monthly-report-0c2d9f61e58b7a34",
+                "queue": "reports",
+                "job_id": "41",
+                "action": "delete",
+                "why": "its job was cancelled",
+                "result": "done",
+            }
+        ],
+    },
 }
 
 

@@ -18,6 +18,7 @@ import { Failure } from "./failure";
 import { Family } from "./family";
 import { isEnded, useLiveJob } from "./live";
 import { Logs } from "./logs";
+import { Pod } from "./pod";
 import { Timeline } from "./timeline";
 
 export default function JobScreen({ queue, id }: { queue: string; id: string }) {
@@ -72,6 +73,7 @@ export default function JobScreen({ queue, id }: { queue: string; id: string }) 
         </div>
         <aside class="stack" aria-label="About this job">
           <About job={job} />
+          {job.run && <Pod run={job.run} ended={isEnded(job)} reload={reload} />}
           <Family job={job} />
           {Object.keys(job.options).length > 0 && (
             <Card title="Options">

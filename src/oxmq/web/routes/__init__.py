@@ -19,6 +19,7 @@ _MODULES = (
     "workers",
     "metrics",
     "server",
+    "heavy_jobs",
     "events",
     "audit",
     "health",
