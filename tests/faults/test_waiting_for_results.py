@@ -71,7 +71,7 @@ async def test_a_broken_read_is_made_anew(
     await finish(server.url)
     assert await waiting == 5
     # The read that blocks is answered after five seconds, if it is still to be lost.
-    assert monotonic() - began < (2 if fault is forget else LOOK)
+    assert monotonic() - began < (4 if fault is forget else LOOK)
 
 
 async def test_an_end_during_an_outage_is_heard_of_after_it(far: Twin, proxy: FaultProxy, server: RedisServer) -> None:
@@ -83,7 +83,7 @@ async def test_an_end_during_an_outage_is_heard_of_after_it(far: Twin, proxy: Fa
     proxy.heal()
     began = monotonic()
     assert await waiting == 5
-    assert monotonic() - began < 2
+    assert monotonic() - began < 4
 
 
 async def test_an_end_whose_event_is_gone_is_found(far: Twin, proxy: FaultProxy, server: RedisServer) -> None:
@@ -109,7 +109,7 @@ async def test_a_stream_that_was_deleted_is_read_on(far: Twin, proxy: FaultProxy
     began = monotonic()
     await finish(server.url)
     assert await waiting == 5
-    assert monotonic() - began < 2
+    assert monotonic() - began < 4
 
 
 async def test_a_server_that_is_frozen_for_a_while(far: Twin, proxy: FaultProxy, server: RedisServer) -> None:
@@ -147,7 +147,7 @@ async def test_a_server_that_comes_back(tmp_path: Path, kind: str) -> None:
         began = monotonic()
         await finish(server.url)
         assert await waiting == 5
-        assert monotonic() - began < 3
+        assert monotonic() - began < 6
         await twin.close()
 
 

@@ -117,7 +117,7 @@ async def test_wrong_credentials_are_told_at_once_and_without_them(
             await ask
         assert "wrong" not in str(caught.value).replace("WRONGPASS", "")
         assert "swordfish" not in str(caught.value)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
     await queue.close()
 
 

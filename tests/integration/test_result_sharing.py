@@ -82,7 +82,7 @@ async def test_one_who_comes_later_is_served_at_once(bed: Bed, one_reader: Calla
         began = monotonic()
         bed.working(echo, f"later{number}")
         assert await waiting == number
-        assert monotonic() - began < 1, "the read that blocks for seconds was waited for"
+        assert monotonic() - began < 3, "the read that blocks for seconds was waited for"
     bed.working(echo, "first")
     assert await first == 1
 
@@ -99,7 +99,7 @@ async def test_a_queue_that_closes_leaves_the_others_waiting(bed: Bed, one_reade
     began = monotonic()
     bed.working(echo, "staying")
     assert await waiting == 1
-    assert monotonic() - began < 1
+    assert monotonic() - began < 3
 
 
 async def test_a_queue_that_is_closed_can_still_be_waited_on(bed: Bed, one_reader: Callable[[], bool]) -> None:

@@ -108,7 +108,7 @@ async def test_a_forced_close_leaves_jobs_to_be_recovered(bed: Bed) -> None:
     (job,) = await running(bed, worker)
     began = time.monotonic()
     await worker.close(force=True)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 3
     assert await job.is_active()
 
 
@@ -131,7 +131,7 @@ async def test_an_idle_worker_closes_at_once(bed: Bed) -> None:
     await eventually(lambda: worker.health().healthy)
     began = time.monotonic()
     await worker.close()
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 3
 
 
 async def test_run_lasts_until_the_worker_is_closed(bed: Bed) -> None:
