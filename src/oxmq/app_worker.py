@@ -16,6 +16,7 @@ from oxmq.executors.processes import ProcessExecutor
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.heavy_jobs import HeavyJobs
 from oxmq.kubernetes.deletion_cost import OwnPod
+from oxmq.kubernetes.spec import Kubernetes
 from oxmq.ops import server
 from oxmq.running import running_job
 from oxmq.worker.events import Callback, WorkerEvent, logger
@@ -184,7 +185,7 @@ class AppWorker(Closing):
             raise Unrecoverable(f"no task is called {job.name!r} in queue {job.queue_name!r}; there are: {known}")
         if task.run == "process":
             return await self._processes.run(task.reference, job.record, job.token)
-        if task.run is not None:
+        if isinstance(task.run, Kubernetes):
             return await self._heavy.run(job, task.run)
         arguments = task.arguments_of(job.data)
         if task.is_async:

@@ -64,7 +64,8 @@ def encode_json(value: object, field: str, limit: int | None = MAX_VALUE_BYTES) 
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigurationError(f"{field} cannot be written as JSON: {error}") from None
     # The encoder writes NaN and the infinities as null, which would lose them silently.
-    if value is not None and b"null" in text and _has_non_finite(value):
+    # JSON that was written elsewhere holds none.
+    if b"null" in text and not isinstance(value, msgspec.Raw | None) and _has_non_finite(value):
         raise ConfigurationError(f"{field} cannot be written as JSON: it contains NaN or an infinity")
     if limit is not None and len(text) > limit:
         raise ConfigurationError(f"{field} takes {len(text)} bytes as JSON; at most {limit} are allowed")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Unpack, cast
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import UNSET, Struct, structs
 
 from oxmq.codec import write_foreign
 from oxmq.errors import ConfigurationError, Unrecoverable
@@ -128,6 +128,10 @@ class Task(ChildTask, Generic[P, C, R]):
     ) -> None:
         if run is not None and run != "process" and not isinstance(cast("object", run), Kubernetes):
             raise ConfigurationError(f'run must be "process", Kubernetes(...) or not given, not {run!r:.80}')
+        if isinstance(run, Kubernetes) and options.timeout is not UNSET:
+            raise ConfigurationError(
+                "timeout counts from when a worker takes the job: give a pod Kubernetes(timeout=...)"
+            )
         if not inspect.isfunction(function):
             raise ConfigurationError(f"a task is made of a function, not {function!r}")
         self.app = app

@@ -12,6 +12,7 @@ from tests.kubernetes.api import Api
 from tests.kubernetes.clusters import stage  # noqa: F401 - a fixture, for the tests to find
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.node_agent import NodeAgent
+from tests.kubernetes.stage import heavy, heavy_environment  # noqa: F401 - fixtures, for the tests to find
 from tools import setup_kubernetes
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from oxmq import ConfigurationError, Oxmq, OxmqError, Unrecoverable, current_job
+from oxmq import ConfigurationError, Kubernetes, Oxmq, OxmqError, Unrecoverable, current_job
 from oxmq.executors.child_task import Reference
 
 NOWHERE = "redis://127.0.0.1:1"
@@ -89,6 +89,7 @@ def test_a_bad_option_is_refused_when_the_task_is_declared() -> None:
         ({"queue": "a b"}, "queue name must be 1 to 128"),
         ({"queue": 5}, "queue name must be 1 to 128"),
         ({"name": ""}, "job name must be"),
+        ({"run": Kubernetes(image="a"), "timeout": 5}, r"give a pod Kubernetes\(timeout=...\)"),
         ({"run": "thread"}, r'run must be "process", Kubernetes\(...\) or not given'),
     ],
 )

@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from oxmq.errors import OxmqError
+from oxmq.kubernetes.fields import text
 
 Object = dict[str, Any]
 """An object of the API, as JSON."""
@@ -52,7 +53,7 @@ class Change(Struct, frozen=True):
     @property
     def resource_version(self) -> str:
         """Return the version from which a watch goes on after this event."""
-        return str(self.object.get("metadata", {}).get("resourceVersion", ""))
+        return text(self.object, "metadata", "resourceVersion")
 
 
 class ClusterError(OxmqError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Final, cast
 
 from msgspec import Struct
 
@@ -115,12 +115,14 @@ def check_server_reachable(spec: Kubernetes, settings: HeavySettings, task: str)
         )
 
 
-def merge_patch(target: Any, patch: Any) -> Any:  # noqa: ANN401 - JSON of any kind
-    """Return `target` with a merge patch laid over it (RFC 7396)."""
+def merge_patch(target: object, patch: object) -> object:
+    """Return `target`, JSON, with a merge patch laid over it (RFC 7396)."""
     if not isinstance(patch, Mapping):
         return patch
-    merged = dict(target) if isinstance(target, Mapping) else {}
-    for name, value in patch.items():
+    merged: dict[object, object] = {}
+    if isinstance(target, Mapping):
+        merged.update(cast("Mapping[object, object]", target))
+    for name, value in cast("Mapping[object, object]", patch).items():
         if value is None:
             merged.pop(name, None)
         else:

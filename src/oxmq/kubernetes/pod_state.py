@@ -78,6 +78,7 @@ class PodState(Struct, frozen=True):
 
     Attributes:
         name: its name.
+        container: the name of the job's container.
         node: the node that it was given; empty when there is none.
         phase: ``Pending``, ``Running``, ``Succeeded``, ``Failed`` or ``Unknown``, as the cluster spells it.
         created_at: when it was made.
@@ -99,6 +100,7 @@ class PodState(Struct, frozen=True):
     """
 
     name: str
+    container: str
     node: str
     phase: str
     created_at: datetime | None
@@ -136,6 +138,7 @@ def pod_state(pod: object) -> PodState:
     container = _spec_of(pod, name)
     return PodState(
         name=text(pod, "metadata", "name"),
+        container=name,
         node=node,
         phase=text(status, "phase"),
         created_at=instant(pod, "metadata", "creationTimestamp"),

@@ -12,7 +12,6 @@ import logging
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Final
 
 from msgspec import Struct
@@ -21,6 +20,7 @@ from oxmq.clock import Clock
 from oxmq.errors import BackendError
 from oxmq.keys import QueueKeys
 from oxmq.kubernetes.cluster import Cluster, ClusterError, ConflictError, NotFoundError, Object
+from oxmq.kubernetes.fields import find, instant, true_condition, whole
 from oxmq.kubernetes.job_state import JobPhase, job_phase
 from oxmq.kubernetes.naming import Identity, identify, selector
 from oxmq.kubernetes.steps import IF_MISSING, ORDER, Step, decide
@@ -144,6 +144,8 @@ class Reconciler:
                 await self.reconcile()
             except BackendError as error:
                 _log.warning("heavy jobs are not reconciled: %s", error)
+            except Exception:  # noqa: BLE001 - one pass that trips over something must not be the last
+                _log.exception("heavy jobs are not reconciled")
             await asyncio.sleep(self._period)
 
     async def _reconcile_all(self) -> tuple[list[SeenRun], str]:
@@ -278,14 +280,10 @@ def _read(namespace: str, job: Object, now_ms: int) -> Mine | None:
 
 def _is_expired(job: Object, now_ms: int) -> bool:
     """Tell whether a Job ended so long ago that the cluster should have deleted it."""
-    status, ttl = job.get("status") or {}, (job.get("spec") or {}).get("ttlSecondsAfterFinished")
-    conditions = [entry for entry in status.get("conditions") or [] if entry.get("status") == "True"]
-    ends = [entry.get("lastTransitionTime") for entry in conditions if entry.get("type") in ("Complete", "Failed")]
-    try:
-        ended = datetime.fromisoformat(str(ends[0]).replace("Z", "+00:00")).timestamp()
-    except (IndexError, ValueError):
-        return False
-    return now_ms / 1000 > ended + (ttl if isinstance(ttl, int) else 0) + _TTL_GRACE
+    status = find(job, "status")
+    over = true_condition(status, "Complete") or true_condition(status, "Failed")
+    ended, ttl = instant(over, "lastTransitionTime"), whole(job, "spec", "ttlSecondsAfterFinished") or 0
+    return ended is not None and now_ms / 1000 > ended.timestamp() + ttl + _TTL_GRACE
 
 
 def _entry(repair: Repair, worker: str) -> dict[str, str]:

@@ -202,6 +202,8 @@ class PodLook:
                 await self._answer(runs[first : first + _RUNS_A_LOOK], asked)
         except ClusterError as error:
             _refuse(asked, error)
+        except Exception as error:  # noqa: BLE001 - who asked is not to be told that it was cancelled
+            _refuse(asked, ClusterUnavailableError(f"the pods cannot be looked at: {error!r}"))
         finally:
             # Not to be cancelled: who asked would take it for being cancelled itself, and stop its pod.
             _refuse(asked, _closed())

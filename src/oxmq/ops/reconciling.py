@@ -22,7 +22,7 @@ class SeenRun(Struct, frozen=True, kw_only=True):
         number: which of the job's runs it is.
         queue_says: in a few words, such as ``active, spawned``.
         cluster_says: ``running``, ``complete``, ``failed`` or ``missing``.
-        action: ``follow``, ``adopt``, ``wait``, ``delete`` or ``keep``.
+        action: ``follow``, ``adopt``, ``wait``, ``keep``, ``delete`` or ``forget``.
         why: a sentence.
         since_ms: when it was first seen like that, in milliseconds since the epoch.
     """
@@ -50,7 +50,7 @@ class Repair(Struct, frozen=True, kw_only=True):
         name: the Kubernetes Job's.
         queue: the queue.
         job_id: the queue's job.
-        action: such as ``delete``.
+        action: ``delete`` or ``forget``.
         why: a sentence.
         result: ``done``, or why it was not.
     """

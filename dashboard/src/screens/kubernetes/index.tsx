@@ -107,21 +107,30 @@ const RUNS: readonly Column<WatchedRun>[] = [
   { id: "queue", title: "Queue says", cell: ({ queue_says: says }) => says, empty: ({ queue_says: says }) => !says },
   { id: "cluster", title: "Cluster says", cell: ({ cluster_says: says }) => says },
   { id: "action", title: "Action", cell: ({ action }) => <span class={`pill ${TONES[action] ?? ""}`}>{action}</span> },
-  { id: "why", title: "Why", cell: ({ why, namespace, name }) => <>{why}<br /><code class="faint small">{namespace}/{name}</code></> },
+  { id: "why", title: "Why", cell: (run) => <Why {...run} /> },
   { id: "since", title: "Since", align: "end", cell: ({ since }) => <Time at={since} /> },
 ];
 
 const REPAIRS: readonly Column<RunRepair>[] = [
   { id: "job", title: "Job", main: true, cell: (repair) => <JobLink queue={repair.queue} id={repair.job_id} /> },
   { id: "action", title: "Action", cell: ({ action }) => <span class="pill">{action}</span> },
-  { id: "why", title: "Why", cell: ({ why, namespace, name }) => <>{why}<br /><code class="faint small">{namespace}/{name}</code></> },
+  { id: "why", title: "Why", cell: (run) => <Why {...run} /> },
   { id: "result", title: "Result", cell: ({ result }) => <span class={result === "done" ? "" : "danger-text"}>{result}</span> },
   { id: "at", title: "When", align: "end", cell: ({ at }) => <Time at={at} /> },
 ];
 
+function Why({ why, namespace, name }: Pick<WatchedRun, "why" | "namespace" | "name">) {
+  return (
+    <span class="two-lines">
+      <span>{why}</span>
+      <code class="faint small">{namespace}/{name}</code>
+    </span>
+  );
+}
+
 function JobLink({ queue, id, name }: { queue: string; id: string; name?: string }) {
   return (
-    <span class="run-job">
+    <span class="two-lines">
       <a href={to.job(queue, id)}>{name || id}</a>
       <span class="faint small">{queue}{name && <> · <code>{id}</code></>}</span>
     </span>
