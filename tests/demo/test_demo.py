@@ -14,7 +14,7 @@ import httpx2
 import pytest
 
 import oxmq.demo
-from oxmq.demo.operations import OPERATIONS
+from oxmq.demo.operations import OPERATIONS, YEARLY_REPORT
 from oxmq.transport.embedded import EmbeddedServer
 from tests.support.servers import RedisServer
 from tests.support.waiting import eventually_sync
@@ -34,6 +34,7 @@ class Demo:
         self.directory = directory
         environment = {name: value for name, value in os.environ.items() if name != "OXMQ_URL"}
         environment |= {"OXMQ_URL": url} if url else {}
+        environment["OXMQ_RUN_KUBERNETES"] = "kubernetes"  # must not count: no cluster could get the demo's image
         command = [sys.executable, "-u", "-m", "oxmq.demo", "--requests", str(REQUESTS), *arguments]
         self._output = directory / "output.txt"
         with self._output.open("w") as output:
@@ -93,9 +94,10 @@ def _start(demos: list[Demo], directory: Path, *arguments: str, url: str = "") -
 def test_once_proves_all_the_work_and_exits_with_0(demos: list[Demo], tmp_path: Path) -> None:
     demo = _start(demos, tmp_path, "--once")
     assert demo.ends() == 0, demo.text
-    assert demo.text.count("✓") == len(OPERATIONS) + 1
+    assert demo.text.count("✓") == len(OPERATIONS) + 2
     assert f"{6 * REQUESTS} of {6 * REQUESTS} WebP files" in demo.text
     assert "6 retried 500s" in demo.text
+    assert "1 report of 12 months (300 pages)" in demo.text
     demo.assert_nothing_is_left()
 
 
@@ -118,7 +120,7 @@ def test_the_demo_stays_up_until_ctrl_c(demos: list[Demo], tmp_path: Path) -> No
 
 def _assert_jobs_can_be_followed(url: str) -> None:
     queues = httpx2.get(f"{url}/oxmq/api/queues").json()["queues"]
-    assert {operation.queue for operation in OPERATIONS} <= {queue["name"] for queue in queues}
+    assert {operation.queue for operation in (*OPERATIONS, YEARLY_REPORT)} <= {queue["name"] for queue in queues}
     assert httpx2.get(f"{url}/oxmq/queues/demo-reports").status_code == 200
     accepted = httpx2.post(f"{url}/jobs/pdf-report", json={"key": "followed", "month": 3, "rows": 4000}).json()
     assert httpx2.get(url + accepted["status_url"]).json()["events_url"] == accepted["events_url"]

@@ -7,11 +7,17 @@ from pathlib import Path
 import pytest
 
 from oxmq.demo.settings import Folders, Settings
+from oxmq.kubernetes.settings import read_settings
 
 
 def test_settings_survive_the_environment(tmp_path: Path) -> None:
     settings = Settings(tmp_path, 2525, "http://127.0.0.1:9/webhooks", "secret")
     assert Settings.from_environment(settings.environment()) == settings
+
+
+def test_heavy_jobs_run_without_a_cluster(tmp_path: Path) -> None:
+    environment = Settings(tmp_path, 2525, "http://127.0.0.1:9/webhooks", "secret").environment()
+    assert read_settings(environment).place == "process"
 
 
 def test_a_process_without_settings_says_how_to_start_it() -> None:

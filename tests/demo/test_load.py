@@ -46,6 +46,7 @@ async def test_every_key_is_sent_once_inline() -> None:
         measurement = await Load(client, PDF_REPORT, "inline").run(KEYS, lambda: advanced.append(None))
     assert seen == Counter(KEYS)
     assert (len(measurement.waits), len(advanced), measurement.attempts) == (10, 10, {})
+    assert measurement.results == {}
 
 
 async def test_queued_work_is_followed_until_it_is_done() -> None:
@@ -54,11 +55,13 @@ async def test_queued_work_is_followed_until_it_is_done() -> None:
     async def status(request: Request) -> Response:
         key = request.path_params["key"]
         asked[key] += 1
-        return JSONResponse({"state": "completed" if asked[key] > 1 else "active", "attempts_made": asked[key]})
+        state = "completed" if asked[key] > 1 else "active"
+        return JSONResponse({"state": state, "attempts_made": asked[key], "result": [key]})
 
     async with _client(_accept, status) as client:
         measurement = await Load(client, PDF_REPORT, "queued").run(KEYS)
     assert measurement.attempts == dict.fromkeys(KEYS, 2)
+    assert measurement.results == {key: [key] for key in KEYS}
     assert measurement.elapsed >= max(measurement.waits)
 
 

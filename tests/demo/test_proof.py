@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from oxmq.demo.heavy_job import HeavyJob
 from oxmq.demo.ledger import sales
 from oxmq.demo.operations import REPORT_ROWS, mail_address, report_month
 from oxmq.demo.picture import SIZES
-from oxmq.demo.proof import jobs_completed, mails_received, pictures_written, reports_written, webhooks_accepted
-from oxmq.demo.sales_report import write_sales_report
+from oxmq.demo.proof import (
+    heavy_job_done,
+    jobs_completed,
+    mails_received,
+    pictures_written,
+    reports_written,
+    webhooks_accepted,
+)
+from oxmq.demo.sales_report import write_sales_report, write_yearly_report
 
 KEYS = ["a-inline-01", "a-queued-01"]
 
@@ -103,3 +112,54 @@ def test_a_webhook_that_is_missing_doubled_or_was_never_refused_is_noticed(tmp_p
 def test_attempts_are_compared_with_what_was_needed() -> None:
     assert jobs_completed({"a": 1, "b": 2}, {"a": 1, "b": 2}).holds
     assert jobs_completed({"a": 2}, {"a": 1, "b": 1}).faults == ["a: 2 attempts, not 1", "b: None attempts, not 1"]
+
+
+HEAVY_JOB = HeavyJob("a-year", pages=300, pid=30, attempts=1, mails=7)
+PROCESSES = {"worker": 10, "API server": 20}
+
+
+@pytest.fixture(scope="module")
+def year(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hold the right report of the heavy job, and one that has the sales of May in the place of those of June."""
+    folder = tmp_path_factory.mktemp("year")
+    months = [sales(month, REPORT_ROWS) for month in range(1, 13)]
+    write_yearly_report(folder / "a-year.pdf", months)
+    write_yearly_report(folder / "a-wrong-june.pdf", [*months[:5], months[4], *months[6:]])
+    write_yearly_report(folder / "eleven-months.pdf", months[:11])
+    return folder
+
+
+def test_a_heavy_job_that_was_done_beside_the_worker_is_proven(year: Path) -> None:
+    proof = heavy_job_done(year, HEAVY_JOB, PROCESSES)
+    assert proof.holds
+    assert proof.finding.startswith("1 report of 12 months (300 pages), in a process of its own")
+    assert proof.finding.endswith("; meanwhile 7 mails")
+
+
+def test_a_heavy_job_that_other_systems_do_not_limit_is_not_said_to_be(
+    year: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: dict[str, str] = {}
+    for system in ("linux", "darwin"):
+        monkeypatch.setattr("oxmq.demo.proof.sys.platform", system)
+        found[system] = heavy_job_done(year, HEAVY_JOB, PROCESSES).finding
+    assert "with at most 512Mi and 1 CPU" in found["linux"]
+    assert "512Mi" not in found["darwin"]
+
+
+@pytest.mark.parametrize(
+    "job, fault",
+    [
+        (replace(HEAVY_JOB, pid=10), "a-year: done by the worker, process 10"),
+        (replace(HEAVY_JOB, pid=20), "a-year: done by the API server, process 20"),
+        (replace(HEAVY_JOB, attempts=2), "a-year: 2 attempts, not 1"),
+        (replace(HEAVY_JOB, pages=25), "a-year: the job says that it wrote 25 pages"),
+        (replace(HEAVY_JOB, key="no-year"), "no-year.pdf: [Errno 2]"),
+        (replace(HEAVY_JOB, key="eleven-months"), "eleven-months.pdf: 275 pages"),
+        (replace(HEAVY_JOB, key="a-wrong-june"), "on the last page of month 6"),
+    ],
+)
+def test_what_is_wrong_with_a_heavy_job_is_noticed(year: Path, job: HeavyJob, fault: str) -> None:
+    faults = heavy_job_done(year, job, PROCESSES).faults
+    assert len(faults) == 1
+    assert fault in faults[0]

@@ -171,7 +171,7 @@ def _show_banner(settings: WorkerSettings, app: Oxmq, worker: AppWorker, endpoin
         tasks = ", ".join(task for queue, task in app.tasks if queue == name)
         rows.append(("queue", f"{name}, {settings.concurrency} jobs at once: {tasks}"))
     if worker.heavy_place:
-        places = {"kubernetes": "pods in the cluster", "process": "limited processes here: no cluster is configured"}
+        places = {"kubernetes": "pods in the cluster", "process": "limited processes here, without a cluster"}
         rows.append(("heavy", f"jobs of tasks that ask for a pod run in {places[worker.heavy_place]}"))
     if endpoint is not None:
         rows.append(("health", endpoint.address))

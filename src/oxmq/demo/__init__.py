@@ -1,7 +1,7 @@
 """Show what four everyday operations cost inside a web request, and what they cost through the queue.
 
 `oxmq demo` starts an API server and a worker as processes of their own, sends them real requests, prints both costs
-side by side and proves that all of the work was done.
+side by side, has one heavy job done in a process of its own and proves that all of the work was done.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Serve each operation twice: done inside the request, and accepted as a job that a worker does.
+"""Serve each operation twice: done inside the request, and accepted as a job that a worker does. The heavy one: once.
 
 The main process of the demo starts this as `python -m oxmq.demo.api <listening socket> <lifeline>`, two descriptors.
 """
@@ -77,6 +77,13 @@ class Report(BaseModel):
     rows: int = Field(default=REPORT_ROWS, ge=1, le=20_000)
 
 
+class YearlyReport(BaseModel):
+    """Ask for a year's sales as one PDF."""
+
+    key: Key
+    rows: int = Field(default=REPORT_ROWS, ge=1, le=5_000, description="How many sales each month has.")
+
+
 class Event(BaseModel):
     """Say which order the partner is to be told of."""
 
@@ -148,6 +155,13 @@ def write_report(body: Report) -> dict[str, int]:
 async def enqueue_report(body: Report, response: Response) -> Accepted:
     """Let a worker write the report."""
     job = await tasks.pdf_report.enqueue(body.month, body.rows, str(folders.reports / f"{body.key}.pdf"))
+    return _accepted(job, response)
+
+
+@api.post("/jobs/yearly-report", status_code=202)
+async def enqueue_yearly_report(body: YearlyReport, response: Response) -> Accepted:
+    """Let a process beside a worker, or a pod, write the report."""
+    job = await tasks.yearly_report.enqueue(body.rows, str(folders.reports / f"{body.key}.pdf"))
     return _accepted(job, response)
 
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx2
 
@@ -35,12 +36,14 @@ class Measurement:
         waits: How long each client waited for its HTTP answer, in seconds.
         elapsed: From the first request until all of the work was done, in seconds.
         attempts: How many attempts each job took, by the request's key; empty for inline.
+        results: What each job returned, as decoded JSON, by the request's key; empty for inline.
     """
 
     keys: list[str]
     waits: list[float]
     elapsed: float
     attempts: dict[str, int] = field(default_factory=dict[str, int])
+    results: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def percentile(self, percent: float) -> float:
         """Return the wait, in seconds, that `percent` of the clients did not exceed (nearest rank)."""
@@ -68,8 +71,11 @@ class Load:
         waiting = iter(keys)
         started = time.perf_counter()
         await asyncio.gather(*(self._be_a_client(waiting, advance) for _ in range(CLIENTS)))
-        attempts = {key: await self._attempts_of(key, advance) for key in self._status_urls}
-        return Measurement(keys, list(self._waits.values()), time.perf_counter() - started, attempts)
+        ends = {key: await self._end_of(key, advance) for key in self._status_urls}
+        elapsed = time.perf_counter() - started
+        attempts = {key: int(status["attempts_made"]) for key, status in ends.items()}
+        results = {key: status.get("result") for key, status in ends.items()}
+        return Measurement(keys, list(self._waits.values()), elapsed, attempts, results)
 
     async def _be_a_client(self, waiting: Iterator[str], advance: Callable[[], None]) -> None:
         for key in waiting:
@@ -95,15 +101,15 @@ class Load:
             raise LoadError(f"{method} {path} was answered with {answer.status_code}: {answer.text[:500]}")
         return answer
 
-    async def _attempts_of(self, key: str, advance: Callable[[], None]) -> int:
-        """Follow the job until it has completed and return how many attempts it took."""
+    async def _end_of(self, key: str, advance: Callable[[], None]) -> dict[str, Any]:
+        """Follow the job until it has completed and return its status then, as the API server tells it."""
         url = self._status_urls[key]
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            status = (await self._ask("GET", url, 200)).json()
+            status: dict[str, Any] = (await self._ask("GET", url, 200)).json()
             if status["state"] == "completed":
                 advance()
-                return int(status["attempts_made"])
+                return status
             if status["state"] == "failed":
                 raise LoadError(f"The job of {key}, {url}, failed: {status['failed_reason']}")
             await asyncio.sleep(_POLL)

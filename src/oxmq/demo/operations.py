@@ -1,4 +1,4 @@
-"""List the four operations that the demo compares, with what a client posts for each."""
+"""List the four operations that the demo compares, and the heavy one, with what a client posts for each."""
 
 from __future__ import annotations
 
@@ -59,3 +59,9 @@ WEBHOOK_DELIVERY = Operation(
 )
 
 OPERATIONS = (WELCOME_EMAIL, IMAGE_RESIZE, PDF_REPORT, WEBHOOK_DELIVERY)
+
+#: Too heavy for a request, and for the worker itself: there is no inline way to compare it with.
+YEARLY_REPORT = Operation("yearly-report", "Heavy job", "demo-heavy", lambda key: {"key": key, "rows": REPORT_ROWS})
+
+#: What its process may use at most.
+HEAVY_MEMORY, HEAVY_CPU = "512Mi", "1"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Mapping, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -13,9 +14,12 @@ from PIL import Image
 from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
+from oxmq.demo.heavy_job import HeavyJob
 from oxmq.demo.ledger import money, sales
 from oxmq.demo.load import Measurement
 from oxmq.demo.operations import (
+    HEAVY_CPU,
+    HEAVY_MEMORY,
     IMAGE_RESIZE,
     OPERATIONS,
     PDF_REPORT,
@@ -23,6 +27,7 @@ from oxmq.demo.operations import (
     WAYS,
     WEBHOOK_DELIVERY,
     WELCOME_EMAIL,
+    YEARLY_REPORT,
     Operation,
     Way,
     mail_address,
@@ -50,11 +55,21 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Hold what the demo left behind: its files, its measurements, and the receiver's refusals by event id."""
+    """Hold what the demo left behind.
+
+    Attributes:
+        folders: Its files.
+        measurements: What each operation cost in each way.
+        refused: The receiver's refusals by event id.
+        heavy_job: What became of the heavy job.
+        processes: The processes that must not have done the heavy job, by name.
+    """
 
     folders: Folders
     measurements: Mapping[tuple[Operation, Way], Measurement]
     refused: Mapping[str, int]
+    heavy_job: HeavyJob
+    processes: Mapping[str, int]
 
     def keys(self, operation: Operation) -> list[str]:
         """Return the keys of all requests for an operation, inline and queued."""
@@ -73,6 +88,7 @@ def prove(evidence: Evidence) -> list[Proof]:
         reports_written(folders.reports, evidence.keys(PDF_REPORT)),
         webhooks_accepted(folders.webhooks, events, evidence.refused),
         jobs_completed({key: n for measurement in queued for key, n in measurement.attempts.items()}, expected),
+        heavy_job_done(folders.reports, evidence.heavy_job, evidence.processes),
     ]
 
 
@@ -105,21 +121,26 @@ def _picture_fault(folder: Path, size: tuple[int, int]) -> str:
 
 def reports_written(folder: Path, keys: list[str]) -> Proof:
     """Check that each request left a PDF with all of its pages, and with the month's total on the last one."""
-    faults = [fault for key in keys if (fault := _report_fault(folder / f"{key}.pdf", report_month(key)))]
+    faults = [fault for key in keys if (fault := _report_fault(folder / f"{key}.pdf", [report_month(key)]))]
     pages = page_count(REPORT_ROWS)
     return Proof("PDF report", f"{_ratio(keys, faults)} files of {pages} pages, totals as in the ledger", faults)
 
 
-def _report_fault(path: Path, month: int) -> str:
-    total = money(sum(sale.cents for sale in sales(month, REPORT_ROWS)))
+def _report_fault(path: Path, months: Sequence[int]) -> str:
+    """Say what is wrong with a report of these months: its number of pages, or a total at the end of a month."""
+    per_month = page_count(REPORT_ROWS)
     try:
         pages = PdfReader(path).pages
-        text = pages[-1].extract_text()
+        if len(pages) != per_month * len(months):
+            return f"{path}: {len(pages)} pages"
+        ends = [pages[per_month * (place + 1) - 1].extract_text() for place in range(len(months))]
     except (OSError, PyPdfError) as error:
         return f"{path}: {error}"
-    if len(pages) != page_count(REPORT_ROWS):
-        return f"{path}: {len(pages)} pages"
-    return "" if total in text else f"{path}: no total of {total} on the last page"
+    for month, text in zip(months, ends, strict=True):
+        total = money(sum(sale.cents for sale in sales(month, REPORT_ROWS)))
+        if total not in text:
+            return f"{path}: no total of {total} on the last page of month {month}"
+    return ""
 
 
 def webhooks_accepted(folder: Path, keys: list[str], refused: Mapping[str, int]) -> Proof:
@@ -142,6 +163,24 @@ def jobs_completed(attempts: Mapping[str, int], expected: Mapping[str, int]) -> 
     faults = [f"{key}: {attempts.get(key)} attempts, not {n}" for key, n in expected.items() if attempts.get(key) != n]
     finding = f"{_ratio(expected, faults)} jobs completed in {sum(attempts.values())} attempts, as expected"
     return Proof("Queue", finding, faults)
+
+
+def heavy_job_done(folder: Path, job: HeavyJob, processes: Mapping[str, int]) -> Proof:
+    """Check that the heavy job left a PDF of the whole year, in one attempt, and in none of these processes."""
+    months = range(1, 13)
+    faults = [fault] if (fault := _report_fault(folder / f"{job.key}.pdf", months)) else []
+    if job.pages != page_count(REPORT_ROWS) * len(months):
+        faults.append(f"{job.key}: the job says that it wrote {job.pages} pages")
+    if job.attempts != 1:
+        faults.append(f"{job.key}: {job.attempts} attempts, not 1")
+    faults += [f"{job.key}: done by the {name}, process {pid}" for name, pid in processes.items() if pid == job.pid]
+    # Other systems do not hold a process to them.
+    limits = f" with at most {HEAVY_MEMORY} and {HEAVY_CPU} CPU" if sys.platform == "linux" else ""
+    finding = (
+        f"1 report of {len(months)} months ({job.pages} pages), in a process of its own{limits}; "
+        f"meanwhile {job.mails} mails"
+    )
+    return Proof(YEARLY_REPORT.title, finding, faults)
 
 
 def _ratio(expected: Sized, faults: list[str]) -> str:

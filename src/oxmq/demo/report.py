@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -61,6 +61,10 @@ class Report:
         if not self._console.is_terminal:
             self._console.print()  # a terminal is left on a line of its own, a file is not
 
+    def doing(self, what: str) -> AbstractContextManager[object]:
+        """Show, on a terminal, that something is being done, until the block ends."""
+        return self._console.status(f"{escape(what)} ...")
+
     def proofs(self, proofs: Sequence[Proof]) -> None:
         """Show what was proven, and the first faults of what was not."""
         self._console.print("\n  [bold]Was all of it done?[/]\n")
@@ -78,12 +82,14 @@ class Report:
 
     def where_to_look(self, stage: Stage) -> None:
         """Say what can be looked at and tried while the demo stays up."""
-        body = """-H 'content-type: application/json' -d '{"name":"Ada","address":"ada@customer.test"}'"""
+        header = "-H 'content-type: application/json'"
+        user, report = '{"name":"Ada","address":"ada@customer.test"}', '{"key":"year"}'
         self._console.print("\n  [bold]Everything stays up. Where to look:[/]\n")
         self._lines(
             {
                 "API": f"{stage.url}/docs",
-                "Try": f"curl -i {stage.url}/jobs/welcome-email {body}",
+                "Try": f"curl -i {stage.url}/jobs/welcome-email {header} -d '{user}'",
+                "Heavy": f"curl -i {stage.url}/jobs/yearly-report {header} -d '{report}'",
                 "Queues": "oxmq top, oxmq doctor",
                 **self._places(),
             }

@@ -1,9 +1,9 @@
-"""Write a month's sales as a PDF with a heading, a table over many pages, page numbers and a total."""
+"""Write a month's sales, or a year's, as a PDF with headings, tables over many pages, page numbers and totals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from fpdf import FPDF
@@ -37,24 +37,33 @@ def write_sales_report(
     Doing it twice leaves one report: it appears under its name only when it is complete. After each page, `tell` is
     called with how many are done, and how many there are.
     """
-    pdf = _Report(title)
-    pages = page_count(len(rows))
-    for page in range(pages):
-        pdf.add_rows(rows[page * ROWS_PER_PAGE : (page + 1) * ROWS_PER_PAGE])
-        tell(page + 1, pages)
-    pdf.add_total(sum(row.cents for row in rows))
-    partial = path.with_suffix(".partial")
-    pdf.output(str(partial))
-    partial.replace(path)
-    return pdf.pages_count
+    pdf = _Report(title, page_count(len(rows)), tell)
+    pdf.add_sales(title, rows)
+    return pdf.save(path)
+
+
+def write_yearly_report(
+    path: Path, months: Sequence[list[Sale]], tell: Callable[[int, int], None] = lambda done, of: None
+) -> int:
+    """Write the sales of a year's months, one after the other, to `path` and return the number of pages.
+
+    Each month begins a page and ends with its total; the year's total is the last line. See `write_sales_report`.
+    """
+    pdf = _Report("Sales of the year", sum(page_count(len(rows)) for rows in months), tell)
+    for month, rows in enumerate(months, 1):
+        pdf.add_sales(f"Sales of month {month}", rows)
+    pdf.add_total("Year", [row for rows in months for row in rows])
+    return pdf.save(path)
 
 
 class _Report(FPDF):
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, pages_planned: int, tell: Callable[[int, int], None]) -> None:
         super().__init__(format="A4")
         self.set_title(title)
         self.set_auto_page_break(False)
         self._heading = title
+        self._pages_planned = pages_planned
+        self._tell = tell
 
     def header(self) -> None:
         self.set_font("helvetica", "B", 14)
@@ -69,17 +78,32 @@ class _Report(FPDF):
         self.set_font("helvetica", "", 8)
         self.cell(0, 6, f"Page {self.page_no()} of {{nb}}", align=Align.C)
 
-    def add_rows(self, rows: list[Sale]) -> None:
+    def add_sales(self, heading: str, rows: list[Sale]) -> None:
+        """Write the rows under a heading, on as many pages as they need, and their total below the last one."""
+        self._heading = heading
+        for page in range(page_count(len(rows))):
+            self._add_rows(rows[page * ROWS_PER_PAGE : (page + 1) * ROWS_PER_PAGE])
+            self._tell(self.page_no(), self._pages_planned)
+        self.add_total("Total", rows)
+
+    def add_total(self, label: str, rows: list[Sale]) -> None:
+        """Write the sum of the rows' amounts."""
+        self.set_font("helvetica", "B", 9)
+        self._add_row(["", "", "", "", label, money(sum(row.cents for row in rows))])
+
+    def save(self, path: Path) -> int:
+        """Let the finished report appear under its name, and return its number of pages."""
+        partial = path.with_suffix(".partial")
+        self.output(str(partial))
+        partial.replace(path)
+        return self.pages_count
+
+    def _add_rows(self, rows: list[Sale]) -> None:
         """Begin a page and write the rows that fit on it."""
         self.add_page()
         for row in rows:
             cells = [str(row.number), str(row.day), row.customer, row.product, str(row.units), money(row.cents)]
             self._add_row(cells)
-
-    def add_total(self, cents: int) -> None:
-        """Write the sum below the last row."""
-        self.set_font("helvetica", "B", 9)
-        self._add_row(["", "", "", "", "Total", money(cents)])
 
     def _add_row(self, cells: list[str], fill: bool = False) -> None:
         for text, (_, width, align) in zip(cells, _COLUMNS, strict=True):

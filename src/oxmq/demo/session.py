@@ -1,4 +1,4 @@
-"""Run one demo from start to end: set up, compare the operations, prove the work, report, stay up."""
+"""Run one demo from start to end: set up, compare the operations, do a heavy one, prove the work, report, stay up."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from itertools import product
 from pathlib import Path
 from typing import TypeVar
 
+from oxmq.demo.heavy_job import do_heavy_job
 from oxmq.demo.load import CLIENTS, Load, LoadError, Measurement
-from oxmq.demo.operations import OPERATIONS, WAYS, Operation, Way
+from oxmq.demo.operations import OPERATIONS, WAYS, YEARLY_REPORT, Operation, Way
 from oxmq.demo.processes import ProcessError, Processes
 from oxmq.demo.proof import Evidence, prove
 from oxmq.demo.report import Report
@@ -69,7 +70,10 @@ class Session:
     async def _compare_and_prove(self, stage: Stage) -> int:
         await self._warm_up(stage)
         measurements = await self._compare(stage)
-        proofs = await asyncio.to_thread(prove, Evidence(self._folders, measurements, stage.receiver.refused))
+        with self._report.doing("One heavy job, beside the worker"):
+            heavy_job = await do_heavy_job(stage.client, *self._keys(YEARLY_REPORT, "queued", 1))
+        evidence = Evidence(self._folders, measurements, stage.receiver.refused, heavy_job, stage.pids)
+        proofs = await asyncio.to_thread(prove, evidence)
         self._report.proofs(proofs)
         return 0 if all(proof.holds for proof in proofs) else 1
 

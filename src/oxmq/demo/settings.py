@@ -39,8 +39,9 @@ class Settings:
             raise RuntimeError(f"{missing.args[0]} is not set: start this process with `oxmq demo`") from None
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that `from_environment` reads."""
+        """Return the variables that `from_environment` reads, and where heavy jobs run: the demo's image is nowhere."""
         return {
+            "OXMQ_RUN_KUBERNETES": "process",
             _PREFIX + "DIRECTORY": str(self.directory),
             _PREFIX + "SMTP_PORT": str(self.smtp_port),
             _PREFIX + "WEBHOOK_URL": self.webhook_url,

@@ -43,6 +43,11 @@ class Stage:
         """Return where the API server is."""
         return str(self.client.base_url).rstrip("/")
 
+    @property
+    def pids(self) -> dict[str, int]:
+        """Return the two processes' ids by their names."""
+        return {child.name: child.process.pid for child in (self.worker, self.api)}
+
 
 @asynccontextmanager
 async def set_up(folders: Folders) -> AsyncGenerator[Stage]:

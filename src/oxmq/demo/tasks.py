@@ -1,4 +1,7 @@
-"""Do the demo's four operations: each is one plain function, called inside a request or run by a worker."""
+"""Do the demo's four operations: each is one plain function, called inside a request or run by a worker.
+
+A fifth, the yearly report, is too heavy for both, and asks for a pod of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import contextlib
 import functools
 import html
 import json
+import os
 import ssl
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -14,10 +18,11 @@ from pathlib import Path
 import aiosmtplib
 import httpx2
 
-from oxmq import Oxmq, OxmqError, exponential
+from oxmq import Kubernetes, Oxmq, OxmqError, exponential
 from oxmq.demo.ledger import sales
+from oxmq.demo.operations import HEAVY_CPU, HEAVY_MEMORY
 from oxmq.demo.picture import resize
-from oxmq.demo.sales_report import write_sales_report
+from oxmq.demo.sales_report import write_sales_report, write_yearly_report
 from oxmq.demo.settings import Settings
 from oxmq.demo.signature import signed_headers
 from oxmq.sync import current_job
@@ -27,6 +32,10 @@ app = Oxmq()
 #: A webhook is tried so often, and waits 0.2 s, 0.4 s, 0.8 s ... between, each less up to a half by chance.
 WEBHOOK_ATTEMPTS = 5
 WEBHOOK_BACKOFF = exponential(0.2, jitter=0.5)
+
+#: The demo starts its worker with OXMQ_RUN_KUBERNETES=process, since there is no such image: each job gets a limited
+#: process beside the worker. With an image, and a cluster, the same task runs in pods.
+POD = Kubernetes(image="registry.example/demo:1", cpu=HEAVY_CPU, memory=HEAVY_MEMORY, timeout="5m")
 
 
 class RefusedError(Exception):
@@ -70,6 +79,13 @@ async def deliver_webhook(url: str, event_id: str, payload: dict[str, int | str]
     if not answer.is_success:
         raise RefusedError(f"{url} answered {answer.status_code} {answer.reason_phrase}: {answer.text[:200]}")
     return {"status": answer.status_code}
+
+
+@app.task(queue="demo-heavy", attempts=2, run=POD)
+def yearly_report(rows: int, file: str) -> dict[str, int]:
+    """Write the sales of all twelve months, `rows` each, as one PDF; say which process has done it."""
+    months = [sales(month, rows) for month in range(1, 13)]
+    return {"pages": write_yearly_report(Path(file), months, _tell_progress), "pid": os.getpid()}
 
 
 def _tell_progress(done: int, of: int) -> None:
