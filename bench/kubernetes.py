@@ -15,11 +15,11 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -95,7 +95,8 @@ async def measure(jobs: int, held: float) -> Taken:
         memory = bench.memory()
         bench.pods.release()
         await bench.until_completed(jobs)
-        done = {job.id: job.finished_on.timestamp() if job.finished_on else 0.0 for job in await bench.queue.get_jobs("completed", 0, -1)}
+        completed = await bench.queue.get_jobs("completed", 0, -1)
+        done = {job.id: job.finished_on.timestamp() for job in completed if job.finished_on}
         bench.worker.terminate()
         after = bench.memory()
         printed, _ = await bench.worker.communicate()
@@ -111,7 +112,7 @@ async def measure(jobs: int, held: float) -> Taken:
 
 
 @asynccontextmanager
-async def set_up() -> AsyncIterator[Bench]:
+async def set_up() -> AsyncGenerator[Bench]:
     """Start everything; the worker is there when its reconciler has looked at the cluster."""
     with fresh_server() as server, tempfile.TemporaryDirectory(prefix="oxmq-bench-") as folder:
         async with (
@@ -144,7 +145,8 @@ def rows(taken: Taken, jobs: int, held: float) -> Iterator[tuple[str, str, str]]
     before, after = taken.idle / 1024, taken.after / 1024
     notes = f"worker: {before:.0f} MiB idle, {taken.held / 1024:.0f} with {jobs} jobs, {after:.0f} after them"
     yield "memory", f"{(taken.held - taken.idle) / jobs:.1f} KiB/job", notes
-    yield "the loop is late, p99", f"{taken.worker.lag_p99 * 1e3:.1f} ms", f"longest {taken.worker.lag_max * 1e3:.0f} ms"
+    late, longest = taken.worker.lag_p99 * 1e3, taken.worker.lag_max * 1e3
+    yield "the loop is late, p99", f"{late:.1f} ms", f"longest {longest:.0f} ms"
     notes = f"{taken.worker.cpu:.1f} s in all; every pod runs for {held:g} s"
     yield "processor time of the worker", f"{taken.worker.cpu / jobs * 1e3:.1f} ms/job", notes
 

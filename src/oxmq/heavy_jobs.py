@@ -42,8 +42,10 @@ class HeavyJobs:
         self._app = app
         self._slots = check_whole(slots, "concurrency_kubernetes", least=1)
         names = set(queues)
+        # Whoever leads reconciles for all of the application's workers, whichever queues those work.
+        places = [(task.queue, task.run) for task in app.tasks.values() if isinstance(task.run, Kubernetes)]
         self._tasks = {
-            (task.queue, task.name): HeavyTask(task.reference, task.queue, task.run)
+            (task.queue, task.name): HeavyTask(task.reference, task.run)
             for task in app.tasks.values()
             if isinstance(task.run, Kubernetes) and task.queue in names
         }
@@ -54,7 +56,7 @@ class HeavyJobs:
         self._cluster: KubernetesExecutor | None = None
         if self.place == "kubernetes":
             self._check()
-            self._cluster = KubernetesExecutor(app.runner, app.prefix, app.clock, self._settings, self._tasks.values())
+            self._cluster = KubernetesExecutor(app.runner, app.prefix, app.clock, self._settings, places)
 
     @property
     def place(self) -> str:

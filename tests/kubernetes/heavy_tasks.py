@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 from msgspec import structs
 
@@ -25,6 +26,11 @@ pod = Kubernetes(image=IMAGE, cpu="100m", memory="64Mi", timeout="2m", env=ENV, 
 program = structs.replace(
     pod, command=["sh", "-c", """exec sh "$(printf %s "$OXMQ_JOB_DATA" | sed 's/.*"path":"\\([^"]*\\)".*/\\1/')" """]
 )
+
+
+def accident(script: str) -> dict[str, Any]:
+    """Return the patch with which the node of the tests lets a pod have an accident."""
+    return {"spec": {"template": {"metadata": {"annotations": {"lab/script": script}}}}}
 
 
 def app_for(url: str, prefix: str) -> Oxmq:
@@ -108,6 +114,18 @@ def read_variable(name: str) -> str:
 @app.task(queue="heavy", run=program, attempts=2)
 def run_script(path: str) -> object:
     """Run a shell script in a pod: what starts soonest."""
+    raise AssertionError("the pod runs a program")
+
+
+@app.task(queue="heavy", run=structs.replace(program, patch=accident("evict")))
+def run_evicted(path: str) -> object:
+    """Run a shell script in a pod that the node evicts when it dies or after a second."""
+    raise AssertionError("the pod runs a program")
+
+
+@app.task(queue="heavy", run=structs.replace(program, timeout="1s", grace=1))
+def run_briefly(path: str) -> object:
+    """Run a shell script that has one second."""
     raise AssertionError("the pod runs a program")
 
 

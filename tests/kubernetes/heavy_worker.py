@@ -2,7 +2,8 @@
 
 An accident is written ``what when call number``, such as ``die before create_job 1``:
 
-* what: ``die`` (SIGKILL), ``term`` (SIGTERM, and on), ``lose`` (only after a call: its reply is lost on the way);
+* what: ``die`` (SIGKILL), ``term`` (SIGTERM, and on), ``quit`` (its event loop ends, with no farewell), ``lose`` (the
+  call is lost on its way, or afterwards its reply);
 * when: ``before`` or ``after`` the call;
 * call: a method of the cluster such as ``create_job``, or a call to Redis such as ``note_run`` or ``run_state``;
 * number: which of these calls, from 1.
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from oxmq.errors import UnavailableError
 from oxmq.kubernetes.api_client import ApiCluster
 from oxmq.kubernetes.cluster import ClusterUnavailableError
 from oxmq.ops.call import Call
@@ -35,7 +37,7 @@ class Accident:
         self._left = int(number)
 
     # Any: the method of a cluster or a runner, and what it returns.
-    async def during(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - as above
+    async def during(self, name: str, call: Callable[[], Awaitable[Any]]) -> Any:
         """Make the call, and let the accident happen if this is its time."""
         is_here = name == self._call
         self._left -= is_here
@@ -49,7 +51,11 @@ class Accident:
 
     def _happen(self) -> None:
         if self._what == "lose":
-            raise ClusterUnavailableError("the reply was lost on its way", reason="NoAnswer")
+            lost = ClusterUnavailableError if self._call in _CLUSTER_CALLS else UnavailableError
+            raise lost("it was lost on its way")
+        if self._what == "quit":
+            asyncio.get_running_loop().call_soon(sys.exit, 1)
+            return
         os.kill(os.getpid(), signal.SIGKILL if self._what == "die" else signal.SIGTERM)
 
 
@@ -58,7 +64,7 @@ def _prepare(accident: Accident) -> None:
         setattr(ApiCluster, name, _wrapped(getattr(ApiCluster, name), name, accident))
     run = AsyncRunner.run
 
-    async def run_with_accident(self: AsyncRunner, call: Call[Any]) -> Any:  # noqa: ANN401 - as `AsyncRunner.run`
+    async def run_with_accident(self: AsyncRunner, call: Call[Any]) -> Any:
         name = "run_state" if "oxmq:run" in call.words else call.name
         return await accident.during(name, lambda: run(self, call))
 
@@ -67,7 +73,7 @@ def _prepare(accident: Accident) -> None:
 
 def _wrapped(method: Callable[..., Awaitable[Any]], name: str, accident: Accident) -> Callable[..., Awaitable[Any]]:
     # Any: the arguments and the result of any method.
-    async def call(*args: Any) -> Any:  # noqa: ANN401 - as above
+    async def call(*args: Any) -> Any:
         return await accident.during(name, lambda: method(*args))
 
     return call
@@ -88,8 +94,4 @@ def work(log: str, environment: dict[str, str], url: str, prefix: str, accident:
 
 
 async def _work(url: str, prefix: str, options: dict[str, Any]) -> None:
-    worker = app_for(url, prefix).worker(**options)
-    print("ready to work", flush=True)
-    await worker.run()
-
-
+    await app_for(url, prefix).worker(**options).run()

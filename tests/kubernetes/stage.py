@@ -17,11 +17,12 @@ import pytest
 import pytest_asyncio
 from msgspec import structs
 
-from oxmq import Job, Kubernetes, Oxmq
+from oxmq import Job, JobFailedError, Kubernetes
 from oxmq.app_worker import AppWorker
 from oxmq.doctor.queues import dump_keys, find_queues
 from oxmq.invariants import Knowledge, violations
 from oxmq.kubernetes.job_state import job_phase
+from oxmq.kubernetes.pod import EXIT_UNWANTED
 from oxmq.ops import remote_runs
 from oxmq.ops.remote_runs import RunState
 from oxmq.task import Task
@@ -38,7 +39,7 @@ QUEUE = "heavy"
 #: Seconds for what takes a few on a quiet machine.
 LONG = 60.0
 #: Small times, so that the jobs of a dead worker soon come back.
-TIMES: dict[str, Any] = {"lock_duration": 2, "stalled_interval": 0.5, "drain_delay": 0.5, "grace": 10}
+TIMES: dict[str, Any] = {"lock_duration": 1, "stalled_interval": 0.3, "drain_delay": 0.5, "grace": 10}
 #: Keys and members of keys that a test leaves at most.
 _MOST = 1_000_000
 
@@ -47,6 +48,7 @@ class Stage:
     """Hold one test's jobs: its prefix, its namespace, its workers.
 
     Attributes:
+        api: a connection of the administrator to the cluster.
         app: the application, with the tasks of `heavy_tasks`; `declare` adds others.
         redis: a plain client.
         url: where Redis is: what the environment said when the test began.
@@ -66,11 +68,23 @@ class Stage:
         self.namespace = namespace
         self.folder = folder
         self.app = heavy_tasks.app_for(self.url, prefix)
-        self._api = api
+        self.api = api
         self._workers: list[WorkerProcess] = []
+        self._parts: list[Stage] = []
+
+    def part(self) -> Stage:
+        """Return a stage with jobs and workers of its own, beside this one: for scenarios side by side."""
+        number = str(len(self._parts))
+        folder = self.folder / number
+        folder.mkdir()
+        made = Stage(self.plane, self.node, self.api, self.redis, f"{self.prefix}:{number}", self.namespace, folder)
+        self._parts.append(made)
+        return made
 
     async def close(self) -> None:
         """Kill the workers that still run."""
+        for part in self._parts:
+            await part.close()
         for worker in self._workers:
             worker.kill9()
         await self.app.close()
@@ -78,13 +92,15 @@ class Stage:
     # ---- tasks and jobs ------------------------------------------------------------------------------------------
 
     # Any: fields of `Kubernetes`, each of its own type.
-    def declare(self, task: Task[..., Any, Any], name: str, *, attempts: int = 1, **spec: Any) -> Task[..., Any, Any]:
+    def declare(
+        self, task: Task[..., Any, Any], name: str, *, queue: str = QUEUE, attempts: int = 1, **spec: Any
+    ) -> Task[..., Any, Any]:
         """Declare a task of `heavy_tasks` once more, under another name and with a pod of another kind."""
         run = task.run
         assert isinstance(run, Kubernetes)
         env = {**run.env, "HEAVY_PREFIX": self.prefix, **spec.pop("env", {})}
         run = structs.replace(run, env=env, **spec)
-        return self.app.task(name=name, queue=task.queue, run=run, attempts=attempts)(task.function)
+        return self.app.task(name=name, queue=queue, run=run, attempts=attempts)(task.function)
 
     # Any: the task's arguments and the job's options.
     async def add(self, name: str, data: dict[str, Any], **options: Any) -> Job[Any]:
@@ -126,23 +142,25 @@ class Stage:
         app = heavy_tasks.app_for(self.url, self.prefix)
         app.tasks.update(self.app.tasks)
         worker = app.worker(**{**TIMES, **options})
+        ready = asyncio.Event()
+        worker.on("ready", ready.set)
         running = asyncio.create_task(worker.run(handle_signals=False))
+        await eventually(lambda: ready.is_set() or running.done(), LONG, "the worker does not start")
         try:
             yield worker
         finally:
             await worker.close()
             await running
 
-    def start_worker(self, accident: str = "", prefix: str = "", **options: Any) -> WorkerProcess:
+    def start_worker(self, accident: str = "", **options: Any) -> WorkerProcess:
         """Start a worker in a process of its own, with the tasks of `heavy_tasks`.
 
         Args:
             accident: what happens to it; see `heavy_worker`.
-            prefix: instead of the stage's.
             options: those of `Oxmq.worker`.
         """
         log = self.folder / f"worker-{len(self._workers)}.log"
-        worker = WorkerProcess(log, self.url, prefix or self.prefix, accident, {**TIMES, **options})
+        worker = WorkerProcess(log, self.url, self.prefix, accident, {**TIMES, **options})
         self._workers.append(worker)
         return worker
 
@@ -151,7 +169,7 @@ class Stage:
     async def cluster_jobs(self, namespace: str = "") -> list[Json]:
         """Return the Kubernetes Jobs in the namespace."""
         path = f"/apis/batch/v1/namespaces/{namespace or self.namespace}/jobs"
-        found: list[Json] = (await self._api.get(path))["items"]
+        found: list[Json] = (await self.api.get(path))["items"]
         return found
 
     async def cluster_jobs_of(self, job: Job[Any]) -> list[Json]:
@@ -164,61 +182,69 @@ class Stage:
 
     async def pods(self, namespace: str = "") -> list[Json]:
         """Return the pods in the namespace."""
-        found: list[Json] = (await self._api.get(f"/api/v1/namespaces/{namespace or self.namespace}/pods"))["items"]
+        found: list[Json] = (await self.api.get(f"/api/v1/namespaces/{namespace or self.namespace}/pods"))["items"]
         return found
-
-    @property
-    def api(self) -> Api:
-        """Return a connection of the administrator."""
-        return self._api
 
     def runs_of(self, job: Job[Any]) -> list[PodRun]:
         """Return every process that the node has started for a job, in order."""
-        mine = [run for run in self.node.pods_run if run.environment.get("HEAVY_PREFIX", "").startswith(self.prefix)]
+        mine = [run for run in self.node.pods_run if run.environment.get("HEAVY_PREFIX") == self.prefix]
         return [run for run in mine if _runs(run, job.id)]
 
     # ---- what must hold ------------------------------------------------------------------------------------------
 
-    async def assert_sound(self, *, again: Mapping[str, int] | None = None, prefix: str = "") -> None:
+    async def assert_sound(self, *, again: Mapping[str, int] | None = None) -> None:
         """Check what must hold after any fault, once all jobs have ended.
 
         Args:
             again: how many more pods than attempts a job may have had, by its id: after a disruption, a `Delay`, or
                 when somebody had it run again.
-            prefix: instead of the stage's.
         """
-        chosen = prefix or self.prefix
-        await self._assert_ended_once(chosen, again or {})
-        assert await self._contradictions(chosen) == []
+        await self._assert_ended_once(again or {})
+        assert await self._contradictions() == []
         await eventually(self._nothing_runs, LONG, "a Kubernetes Job still runs")
 
-    async def _assert_ended_once(self, prefix: str, again: Mapping[str, int]) -> None:
-        app = self.app if prefix == self.prefix else heavy_tasks.app_for(self.url, prefix)
-        queue = app.queue(QUEUE)
+    async def _assert_ended_once(self, again: Mapping[str, int]) -> None:
+        queue = self.app.queue(QUEUE)
         unfinished = await queue.get_jobs(["waiting", "active", "delayed", "prioritized", "waiting-children"])
         assert not [job.id for job in unfinished if not job.id.startswith("repeat:")]
         endings = Counter(
             entry["jobId"]
-            for _, entry in self.redis.xrange(f"{prefix}:{QUEUE}:events")
+            for _, entry in self.redis.xrange(f"{self.prefix}:{QUEUE}:events")
             if entry["event"] in ("completed", "failed")
         )
         for job in await queue.get_jobs(["completed", "failed"]):
-            runs, more = Counter(run.job for run in self.runs_of(job)), again.get(job.id, 0)
+            # A pod that the cluster puts in the place of the one that has the run is refused it.
+            worked = [run for run in self.runs_of(job) if run.exit_code != EXIT_UNWANTED]
+            runs, more = Counter(run.job for run in worked), again.get(job.id, 0)
             assert not [name for name, count in runs.items() if count > 1], "a Kubernetes Job had two processes"
             assert len(runs) <= job.attempts_made + more, f"job {job.id} had {len(runs)} pods"
             assert 1 <= endings[job.id] <= 1 + more, f"job {job.id} ended {endings[job.id]} times"
-        if prefix != self.prefix:
-            await app.close()
 
-    async def _contradictions(self, prefix: str) -> list[str]:
+    async def _contradictions(self) -> list[str]:
         runner = self.app.runner
-        found = await find_queues(runner, prefix, (QUEUE,), _MOST)
+        found = await find_queues(runner, self.prefix, (QUEUE,), _MOST)
         dump = await dump_keys(runner, found.get(QUEUE, set()), _MOST)
-        told = violations(dump, f"{prefix}:{QUEUE}:", Knowledge(at_rest=True))
+        told = violations(dump, f"{self.prefix}:{QUEUE}:", Knowledge(at_rest=True))
         return [f"{violation.rule}: {violation.key}: {violation.words}" for violation in told]
 
     async def _nothing_runs(self) -> bool:
-        return all(job_phase(job) in ("complete", "failed") for job in await self.cluster_jobs())
+        """Tell whether no Kubernetes Job of this installation is under way; those of others are no business of it."""
+        mine = [
+            found
+            for found in await self.cluster_jobs()
+            if found["metadata"].get("annotations", {}).get("oxmq.dev/prefix") == self.prefix
+        ]
+        return all(job_phase(found) in ("complete", "failed") for found in mine)
+
+
+async def failure_of(job: Job[Any]) -> str:
+    """Return why a job has failed, once it has; afterwards it is as it is in Redis."""
+    try:
+        result = await job.result(LONG)
+    except JobFailedError as error:
+        await job.refresh()
+        return error.reason
+    raise AssertionError(f"job {job.id} has not failed, but returned {result!r}")
 
 
 class WorkerProcess:
@@ -277,7 +303,9 @@ def _runs(run: PodRun, job_id: str) -> bool:
 
 
 @pytest.fixture
-def heavy_environment(control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def heavy_environment(
+    control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., None]:
     """Return what sets a worker's environment; it is set for this test's namespace."""
 
     def choose(**variables: str) -> None:
@@ -287,8 +315,8 @@ def heavy_environment(control_plane: ControlPlane, namespace: str, monkeypatch: 
     choose(
         KUBECONFIG=str(control_plane.admin_kubeconfig),
         OXMQ_KUBERNETES_NAMESPACE=namespace,
-        OXMQ_KUBERNETES_RECONCILE_EVERY="1s",
-        OXMQ_KUBERNETES_ORPHAN_GRACE="2s",
+        OXMQ_KUBERNETES_RECONCILE_EVERY="0.5s",
+        OXMQ_KUBERNETES_ORPHAN_GRACE="1s",
     )
     return choose
 

@@ -21,8 +21,8 @@ LONG = 120.0
 #: Bytes of the worker's memory for each job that it follows: about 35,000 were seen, most of which is what Python and
 #: the connections ask of the system in steps.
 MOST_WHILE_FOLLOWED = 100_000
-#: Bytes that a job may leave behind in the worker. Some 2,000 were seen at first and 500 later, when what Python asks of
-#: the system no longer grows; a job that was kept would be ten times as much.
+#: Bytes that a job may leave behind in the worker. Some 2,000 were seen at first and 500 later, when what Python asks
+#: of the system no longer grows; a job that was kept would be ten times as much.
 MOST_LEFT_BEHIND = 8_000
 #: Requests to the API server for each job: one creates it, the others are for many jobs at once.
 MOST_REQUESTS = 1.5

@@ -31,12 +31,14 @@ class WorkingPods:
         running: the Jobs whose pods have started, in order.
         ended: when each Job was complete, in seconds since the epoch, by job id.
         refused: the Jobs whose pod was not wanted.
+        deletes_jobs: whether a Job that has ended is deleted at once.
     """
 
     def __init__(self, fake: FakeCluster, namespace: str, url: str) -> None:
         self.running: list[str] = []
         self.ended: dict[str, float] = {}
         self.refused: list[str] = []
+        self.deletes_jobs = False
         self._fake = fake
         self._namespace = namespace
         self._runner = AsyncRunner(Endpoint(url))
@@ -107,6 +109,8 @@ class WorkingPods:
         left = Left(number=identity.number, result=f'"{identity.job_id}"')
         await self._runner.run(remote_runs.leave_result(identity.keys, identity.job_id, pod, left))
         self._fake.finish(name)
+        if self.deletes_jobs:
+            self._fake.delete_job(name)
         self.ended[identity.job_id] = time()
 
 

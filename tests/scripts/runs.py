@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import structs
@@ -25,11 +26,10 @@ def run_of(**fields: Any) -> RemoteRun:
     return structs.replace(RUN, **fields)
 
 
-def start(bench: Bench, run: RemoteRun | None = RUN, **fields: Any) -> None:
-    """Have job ``a`` run, in a pod where a run is given, and set fields of its hash."""
+def start(bench: Bench, run: RemoteRun = RUN, fields: Mapping[str, Any] | None = None) -> None:
+    """Have job ``a`` run in a pod, and set fields of its hash."""
     bench.start("a")
-    if run is not None:
-        note(bench, run)
+    note(bench, run)
     if fields:
         bench.client.hset("bull:q:a", mapping=fields)
 
@@ -43,7 +43,8 @@ def beat(bench: Bench, number: int = 1, pod: str = "pod-1", *, now: int = NOW, a
 
 
 def leave(bench: Bench, number: int = 1, pod: str = "pod-1", *, added: int | None = None, **fields: Any) -> bool:
-    left = Left(number=number, **({"result": "2"} | fields))
+    given: dict[str, Any] = {"result": "2"} | fields
+    left = Left(number=number, **given)
     return bench.run(remote_runs.leave_result(bench.keys, "a", pod, left, added_ms=added))
 
 

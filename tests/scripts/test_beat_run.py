@@ -34,14 +34,14 @@ def test_the_next_run_is_another_pods(bench: Bench) -> None:
 
 
 def test_a_second_attempt_is_one_after_the_first(bench: Bench) -> None:
-    start(bench, run_of(number=3, attempt=2), atm=1)
+    start(bench, run_of(number=3, attempt=2), {"atm": 1})
     assert beat(bench, 3)
 
 
 @pytest.mark.parametrize("why", UNWANTED)
 def test_what_is_not_wanted_leaves_no_trace(bench: Bench, why: str) -> None:
     fields, pod = UNWANTED[why]
-    start(bench, **fields)
+    start(bench, fields=fields)
     before = bench.dump()
     assert not beat(bench, **pod)
     assert bench.dump() == before
@@ -65,5 +65,5 @@ def test_the_pod_of_a_removed_job_is_none_of_a_later_one_of_its_id(bench: Bench)
 
 
 def test_a_time_that_another_library_wrote_as_a_fraction_counts(bench: Bench) -> None:
-    start(bench, timestamp=f"{NOW}.0")
+    start(bench, fields={"timestamp": f"{NOW}.0"})
     assert beat(bench, added=NOW)

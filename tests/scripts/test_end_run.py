@@ -28,7 +28,7 @@ def test_what_the_pod_left_goes_and_the_run_is_over(bench: Bench) -> None:
 
 @pytest.mark.parametrize("number", [0, 2, -1, 10**18])
 def test_another_run_goes_on(bench: Bench, number: int) -> None:
-    start(bench, **LEFT)
+    start(bench, fields=LEFT)
     before = bench.dump()
     assert not end(bench, run_of(number=number))
     assert bench.dump() == before
@@ -36,7 +36,7 @@ def test_another_run_goes_on(bench: Bench, number: int) -> None:
 
 @pytest.mark.parametrize("text", NO_RUNS)
 def test_what_is_no_run_is_left_as_it_is(bench: Bench, text: str) -> None:
-    start(bench, **{"oxmq:run": text, **LEFT})
+    start(bench, fields={"oxmq:run": text, **LEFT})
     before = bench.dump()
     assert not end(bench)
     assert bench.dump() == before
@@ -60,7 +60,7 @@ def retry(bench: Bench, outcome: str, *, reset: bool) -> None:
 @pytest.mark.parametrize("outcome", ["completed", "failed"])
 @pytest.mark.parametrize("how", ["retry", "retry from the first attempt on", "all again"])
 def test_a_job_that_is_run_again_has_nothing_of_an_earlier_run(bench: Bench, outcome: str, how: str) -> None:
-    start(bench, **LEFT)
+    start(bench, fields=LEFT)
     end_job(bench, outcome)
     if how == "all again":
         bench.run(administration.requeue(bench.keys, outcome, None, 1))
@@ -74,7 +74,7 @@ def test_a_job_that_is_run_again_has_nothing_of_an_earlier_run(bench: Bench, out
 
 @pytest.mark.parametrize("again", ["retry", "all"])
 def test_a_waiting_job_that_was_cancelled_and_runs_again_has_another_pod(bench: Bench, again: str) -> None:
-    start(bench, **LEFT)
+    start(bench, fields=LEFT)
     bench.client.lrem("bull:q:active", 1, "a")
     bench.client.lpush("bull:q:wait", "a")
     assert bench.run(jobs.cancel(bench.keys, "a", "no more", 1, -1))
@@ -88,7 +88,7 @@ def test_a_waiting_job_that_was_cancelled_and_runs_again_has_another_pod(bench: 
 
 @pytest.mark.parametrize("text", NO_RUNS)
 def test_what_is_no_run_does_not_keep_a_job_from_running_again(bench: Bench, text: str) -> None:
-    start(bench, **{"oxmq:run": text})
+    start(bench, fields={"oxmq:run": text})
     end_job(bench, "failed")
     retry(bench, "failed", reset=True)
     assert bench.hash("a")["oxmq:run"] == text

@@ -51,7 +51,7 @@ def test_a_second_pod_of_the_run_leaves_nothing(bench: Bench) -> None:
 @pytest.mark.parametrize("why", UNWANTED)
 def test_what_is_not_wanted_leaves_no_trace(bench: Bench, why: str) -> None:
     fields, pod = UNWANTED[why]
-    start(bench, **fields)
+    start(bench, fields=fields)
     before = bench.dump()
     assert not leave(bench, **pod)
     assert bench.dump() == before

@@ -26,13 +26,13 @@ def test_a_run_is_noted_and_nothing_else_changes(bench: Bench) -> None:
 
 
 def test_what_the_pod_left_stays_with_its_run(bench: Bench) -> None:
-    start(bench, SPAWNING, **LEFT)
+    start(bench, SPAWNING, LEFT)
     note(bench, RUN)
     assert bench.hash("a").items() >= LEFT.items()
 
 
 def test_another_run_begins_without_what_the_one_before_left(bench: Bench) -> None:
-    start(bench, **LEFT)
+    start(bench, fields=LEFT)
     note(bench, run_of(number=2), fresh=True)
     assert not bench.hash("a").keys() & LEFT.keys()
 
@@ -46,7 +46,7 @@ def test_noting_again_changes_nothing(bench: Bench) -> None:
 
 @pytest.mark.parametrize("lock", [None, "other"])
 def test_who_does_not_hold_the_job_may_not(bench: Bench, lock: str | None) -> None:
-    start(bench, **LEFT)
+    start(bench, fields=LEFT)
     if lock is None:
         bench.client.delete("bull:q:a:lock")
     else:

@@ -28,7 +28,8 @@ SECRET = "hunter2"
 
 
 def build(spec: Kubernetes | None = None, settings: HeavySettings = SETTINGS, work: Work = WORK) -> Json:
-    return build_job(spec or Kubernetes(), settings, work)
+    found: Json = build_job(spec or Kubernetes(), settings, work)
+    return found
 
 
 def pod_of(job: Json) -> Json:
@@ -37,7 +38,8 @@ def pod_of(job: Json) -> Json:
 
 
 def container_of(job: Json) -> Json:
-    (found,) = pod_of(job)["containers"]
+    containers: list[Json] = pod_of(job)["containers"]
+    (found,) = containers
     return found
 
 

@@ -7,6 +7,7 @@ import gc
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 from weakref import WeakSet
 
@@ -36,7 +37,8 @@ RUN_LABEL = "oxmq.dev/run"
 class Seen(dict[str, Any]):
     """A Job whose life can be watched."""
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride] - told apart
+        return id(self)
 
 
 class Memory:
@@ -154,6 +156,10 @@ async def rounds(memory: Memory, more: int = 3) -> None:
     await eventually(lambda: memory.lists >= wanted)
 
 
+def has_status(followed: Followed, status: object) -> bool:
+    return followed.job is not None and followed.job.get("status") == status
+
+
 async def listening(memory: Memory) -> None:
     await eventually(lambda: memory.open == 1)
 
@@ -165,7 +171,7 @@ async def test_every_change_of_a_job_is_told(memory: Memory, watch: Watch, round
     jobs.found(followed, memory.put("a"))
     for step in range(5):
         memory.put("a", status={"step": step})
-        await eventually(lambda step=step: followed.job is not None and followed.job.get("status") == {"step": step})
+        await eventually(partial(has_status, followed, {"step": step}))
     assert not followed.missing
     memory.delete("a")
     await eventually(lambda: followed.missing)
@@ -309,7 +315,7 @@ async def test_a_server_that_ends_every_stream_at_once_is_not_asked_all_the_time
 
     async def nothing(*_: object) -> AsyncGenerator[Change]:
         memory.streams += 1
-        for change in ():
+        for change in list[Change]():
             yield change
 
     monkeypatch.setattr(memory, "watch_jobs", nothing)
@@ -489,7 +495,7 @@ async def test_who_waits_when_it_is_closed_is_not_cancelled_but_told(memory: Mem
         await asyncio.Event().wait()
         return []
 
-    memory.list_pods = never  # type: ignore[method-assign] # a cluster that does not answer
+    memory.list_pods = never  # type: ignore[method-assign, assignment] # a cluster that does not answer
     look = PodLook(cast("Cluster", memory), "jobs", RUN_LABEL, gather_seconds=LONG if "before" in moment else 0)
     waiting = asyncio.create_task(look.pods_of("a"))
     if moment == "during the request":

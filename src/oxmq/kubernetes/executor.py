@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 import uuid
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -15,25 +16,30 @@ from msgspec import Struct
 from oxmq.client.context import QueueContext
 from oxmq.client.job import Job
 from oxmq.clock import Clock
-from oxmq.errors import BackendError, Delay
+from oxmq.errors import BackendError, OutcomeUnknownError, UnavailableError
 from oxmq.executors.child_task import Reference
 from oxmq.kubernetes.api_client import connect
 from oxmq.kubernetes.cluster import Cluster
-from oxmq.kubernetes.follower import Follower, Site
+from oxmq.kubernetes.follower import Follower
 from oxmq.kubernetes.naming import RUN, selector
 from oxmq.kubernetes.reconciler import Reconciler
 from oxmq.kubernetes.settings import HeavySettings
+from oxmq.kubernetes.site import Site
 from oxmq.kubernetes.spec import Kubernetes
 from oxmq.kubernetes.watching import JobWatch, PodLook
 from oxmq.ops import reconciling, remote_runs
 from oxmq.transport.runner import AsyncRunner
 
+_log = logging.getLogger("oxmq.kubernetes")
+
+#: How long to wait before Redis is asked once more, in seconds.
+_PAUSE: Final = 1.0
+
 
 class HeavyTask(Struct, frozen=True):
-    """Hold a task whose jobs run in pods: where a pod finds it, its queue, and what its pods are like."""
+    """Hold a task whose jobs run in pods: where a pod finds it, and what its pods are like."""
 
     reference: Reference
-    queue: str
     spec: Kubernetes
 
 
@@ -43,7 +49,7 @@ class KubernetesExecutor:
     Args:
         runner: executes calls to Redis.
         settings: what the environment says.
-        tasks: the tasks that run in pods.
+        places: the queue and the pods of each of the application's tasks that run in pods: what is reconciled.
         open_cluster: connects to the cluster.
     """
 
@@ -53,14 +59,14 @@ class KubernetesExecutor:
         prefix: str,
         clock: Clock,
         settings: HeavySettings,
-        tasks: Iterable[HeavyTask],
+        places: Iterable[tuple[str, Kubernetes]],
         open_cluster: Callable[[], Awaitable[Cluster]] = connect,
     ) -> None:
         self._runner = runner
         self._prefix = prefix
         self._clock = clock
         self._settings = settings
-        self._tasks = list(tasks)
+        self._places = list(places)
         self._open_cluster = open_cluster
         self._sites: dict[str, Site] = {}
         self._cluster: Cluster | None = None
@@ -75,10 +81,14 @@ class KubernetesExecutor:
 
         Raises:
             ConfigurationError: no cluster is configured.
-            BackendError: Redis does not answer.
+            BackendError: Redis refuses to say whose Jobs these are; while it does not answer, it is asked again.
         """
         cluster = self._cluster = await self._open_cluster()
-        self._owner = await self._runner.run(reconciling.claim_owner(self._prefix, uuid.uuid4().hex[:16]))
+        try:
+            self._owner = await self._claim_owner()
+        except BaseException:
+            await cluster.close()
+            raise
         self._reconciler = Reconciler(
             self._runner,
             self._prefix,
@@ -86,8 +96,8 @@ class KubernetesExecutor:
             cluster,
             worker=f"{socket.gethostname()}:{os.getpid()}",
             owner=self._owner,
-            namespaces={self._namespace_of(task.spec) for task in self._tasks},
-            queues={task.queue for task in self._tasks},
+            namespaces={self._namespace_of(spec) for _, spec in self._places},
+            queues={queue for queue, _ in self._places},
             period=self._settings.reconcile_every,
             orphan_grace=self._settings.orphan_grace,
         )
@@ -95,7 +105,8 @@ class KubernetesExecutor:
 
     async def run(self, context: QueueContext, job: Job[Any], task: HeavyTask) -> msgspec.Raw:
         """Run a job in a pod and return its result as JSON: see `Follower.run`."""
-        follower = Follower(self._site(task.spec), context, job, task.spec, task.reference, self._let_go)
+        namespace = self._namespace_of(task.spec)
+        follower = Follower(self._site_in, namespace, context, job, task.spec, task.reference, self._let_go)
         self.running += 1
         try:
             return await follower.run()
@@ -124,10 +135,19 @@ class KubernetesExecutor:
         if self._cluster is not None:
             await self._cluster.close()
 
+    async def _claim_owner(self) -> str:
+        while True:
+            try:
+                return await self._runner.run(reconciling.claim_owner(self._prefix, uuid.uuid4().hex[:16]))
+            except (UnavailableError, OutcomeUnknownError) as error:
+                _log.warning("heavy jobs wait for Redis: %s", error)
+            await asyncio.sleep(_PAUSE)
+
     async def _forget(self, context: QueueContext, job_id: str) -> None:
         try:
             state = await context.runner.run(remote_runs.get_run_state(context.keys, job_id))
-            if state.run is not None and state.run.phase != "over":
+            # It may be under way again, and have another run, which is wanted.
+            if state.run is not None and state.run.phase != "over" and state.current is None:
                 await context.runner.run(remote_runs.end_run(context.keys, job_id, state.run))
         except BackendError:
             return  # the reconciler does it
@@ -136,10 +156,8 @@ class KubernetesExecutor:
         assert self._cluster is not None
         return spec.namespace or self._settings.namespace or self._cluster.namespace
 
-    def _site(self, spec: Kubernetes) -> Site:
-        if self._cluster is None:
-            raise Delay(1)  # the cluster's address is not known yet
-        namespace = self._namespace_of(spec)
+    def _site_in(self, namespace: str) -> Site:
+        assert self._cluster is not None
         if namespace not in self._sites:
             self._sites[namespace] = Site(
                 cluster=self._cluster,

@@ -10,21 +10,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from typing import Any, Final, NoReturn
+from collections.abc import Callable
+from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
-from msgspec import Struct, structs
+from msgspec import structs
 
 from oxmq.client.context import QueueContext
 from oxmq.client.job import Job
-from oxmq.errors import BackendError, Delay, JobTimeoutError, OxmqError, Unrecoverable
+from oxmq.errors import (
+    BackendError,
+    Delay,
+    JobError,
+    JobTimeoutError,
+    OutcomeUnknownError,
+    OxmqError,
+    UnavailableError,
+    Unrecoverable,
+)
 from oxmq.executors.child_task import Reference, Reply, raise_failure
 from oxmq.kubernetes.cluster import (
     AlreadyExistsError,
-    Cluster,
     ClusterError,
     ClusterUnavailableError,
-    ConflictError,
     NotFoundError,
     Object,
     QuotaError,
@@ -33,14 +41,18 @@ from oxmq.kubernetes.job_state import job_state
 from oxmq.kubernetes.manifest import Work, build_job
 from oxmq.kubernetes.naming import Identity, identify
 from oxmq.kubernetes.outcome import Verdict, missing_words, silent_words, start_verdict, verdict
-from oxmq.kubernetes.pod_state import CONTAINER, PodState, cannot_start, newest_first, pod_state
-from oxmq.kubernetes.settings import HeavySettings
+from oxmq.kubernetes.pod import EXIT_UNWANTED
+from oxmq.kubernetes.pod_state import PodState, cannot_start, newest_first, pod_state
+from oxmq.kubernetes.site import Site, uid_of
 from oxmq.kubernetes.spec import Kubernetes
 from oxmq.kubernetes.starting import pending_words
 from oxmq.kubernetes.times import span
-from oxmq.kubernetes.watching import Followed, JobWatch, PodLook
+from oxmq.kubernetes.watching import Followed
 from oxmq.ops import remote_runs
+from oxmq.ops.call import Call
 from oxmq.ops.remote_runs import Left, RemoteRun, RunState
+
+_T = TypeVar("_T")
 
 _log = logging.getLogger("oxmq.kubernetes")
 
@@ -55,6 +67,9 @@ _AFTER_DISRUPTION: Final = 5.0
 #: How long the deletion of a run's Job may take while its job is being stopped, in seconds. What is left is the
 #: reconciler's.
 _DELETE_PATIENCE: Final = 3.0
+#: How often to look whether a pod that was told to end has ended, and how much longer than its grace period that may
+#: take, in seconds.
+_STOP_TICK, _STOP_MARGIN = 0.5, 10.0
 #: How long to wait before the cluster is asked again for a pod, at first and at most, in seconds.
 _FIRST_PAUSE, _LAST_PAUSE = 1.0, 30.0
 #: How much of a program's log goes to its job: lines, and characters a line.
@@ -69,22 +84,12 @@ class PodError(OxmqError):
     """Say that the pod of a job failed, and why; or that the task raised an error in it."""
 
 
-class Site(Struct, frozen=True):
-    """Hold where runs take place: the cluster, what watches it, and whose Jobs they are."""
-
-    cluster: Cluster
-    watch: JobWatch
-    pods: PodLook
-    settings: HeavySettings
-    namespace: str
-    owner: str
-
-
 class Follower:
     """Follow one job. Made for each run of a job by a worker.
 
     Args:
-        site: where.
+        site_in: returns where runs of a namespace take place.
+        namespace: where this one does, unless it has begun elsewhere.
         context: the queue's.
         job: the job, locked by this worker.
         spec: what its task says of its pod.
@@ -94,14 +99,16 @@ class Follower:
 
     def __init__(
         self,
-        site: Site,
+        site_in: Callable[[str], Site],
+        namespace: str,
         context: QueueContext,
         job: Job[Any],
         spec: Kubernetes,
         reference: Reference,
         let_go: asyncio.Event,
     ) -> None:
-        self._site = site
+        self._site_in = site_in
+        self._site = site_in(namespace)
         self._context = context
         self._job = job
         self._spec = spec
@@ -109,6 +116,7 @@ class Follower:
         self._let_go = let_go
         self._hopeless_since: float | None = None
         self._looked_at = 0.0
+        self._has_waited = False
         self._running: PodState | None = None
         self._noted: RemoteRun | None = None
         self._told = ""
@@ -123,15 +131,20 @@ class Follower:
             WaitForChildren, RateLimited: the task raised them.
         """
         state = await self._state()
+        if state.current is not None:
+            # The task's pods may have run elsewhere when that one was begun.
+            self._site = self._site_in(state.current.namespace)
         identity = self._identify(state)
         followed = self._site.watch.follow(identity.name)
         try:
             run = await self._begin(state, identity, followed)
             return await self._follow(run, followed)
         except asyncio.CancelledError:
-            if self._noted is not None and not self._handed_back:
+            if self._noted is not None and self._is_to_stop:
                 await self._stop(self._noted)
-            raise
+            if self._job.run is None or self._job.run.stop_requested:
+                raise
+            raise Delay(0) from None  # the event loop ends: that is no fault of the job, and its pod goes on
         finally:
             self._site.watch.leave(followed)
 
@@ -166,34 +179,14 @@ class Follower:
                 disruptions=before.disruptions if before is not None and before.attempt == identity.attempt else 0,
             )
             await self._note(run, fresh=True)
-        elif state.result is not None:
-            return run
-        if run.phase == "spawned":
-            await self._find(run, followed)
+        elif state.result is not None or run.phase == "spawned":
             return run
         created = await self._spawn(run, identity)
         self._site.watch.found(followed, created)
-        spawned = structs.replace(run, phase="spawned", uid=_uid(created))
+        spawned = structs.replace(run, phase="spawned", uid=uid_of(created))
         await self._note(spawned)
         await self._tell(f"Kubernetes Job {run.namespace}/{run.name} was created")
         return spawned
-
-    async def _find(self, run: RemoteRun, followed: Followed) -> None:
-        """Look for the Job of a run that another worker has begun."""
-        while True:
-            try:
-                job = await self._site.cluster.get_job(run.namespace, run.name)
-            except NotFoundError:
-                followed.tell(None)
-                return
-            except ClusterUnavailableError as error:
-                await self._rest(error.retry_after or _FIRST_PAUSE)
-                continue
-            if _uid(job) == run.uid:
-                self._site.watch.found(followed, job)
-            else:
-                followed.tell(None)  # somebody made another one of that name: ours is gone
-            return
 
     async def _spawn(self, run: RemoteRun, identity: Identity) -> Object:
         """Create the run's Job, or adopt the one that is there; wait where waiting helps."""
@@ -235,17 +228,55 @@ class Follower:
 
     async def _follow(self, run: RemoteRun, followed: Followed) -> msgspec.Raw:
         while True:
+            if followed.uid is None:
+                await self._find(run, followed)
             missing, job = followed.missing, followed.job
             # Read after the cluster was: what the pod left, it left before it ended.
             state = await self._state()
             if state.result is not None:
                 return await self._conclude(run, state.result)
+            _check_wanted(run, state)
             if missing:
-                raise PodError(missing_words(run.name, await self._pods(run), await self._events(run)))
-            if job is not None and job_state(job).phase in ("complete", "failed"):
-                return await self._judge(run, job)
+                await self._lose(run)
+                continue  # what the pod left while it was being stopped counts
+            if job is not None and (result := await self._judge(run, job, state)) is not None:
+                return result
             await self._watch_over(run, state)
             await self._rest(_PENDING_TICK if self._running is None else _RUNNING_TICK, followed)
+
+    async def _lose(self, run: RemoteRun) -> None:
+        """Fail the attempt of a run whose Job is gone; the first time, only wait until its pods are gone, too."""
+        if self._has_waited:
+            pods = await self._site.pods_of(run) or []
+            raise PodError(missing_words(run.name, pods, await self._site.events_of(run)))
+        await self._until_stopped(run)
+
+    async def _until_stopped(self, run: RemoteRun) -> None:
+        """Wait until the pods of a run have ended whose Job is gone: the next attempt is not to run beside them.
+
+        For as long as they may take over it: nobody can tell how long a node that does not answer will.
+        """
+        self._has_waited = True
+        ends = asyncio.get_running_loop().time() + self._spec.grace_seconds + _STOP_MARGIN
+        while asyncio.get_running_loop().time() < ends:
+            pods = await self._site.pods_of(run)
+            if pods is not None and all(pod_state(pod).ended is not None for pod in pods):
+                return
+            await self._rest(_STOP_TICK)
+
+    async def _find(self, run: RemoteRun, followed: Followed) -> None:
+        """Look for the Job of a run that another worker has begun."""
+        try:
+            job = await self._site.cluster.get_job(run.namespace, run.name)
+        except NotFoundError:
+            followed.tell(None)
+        except ClusterError as error:
+            _log.warning("Job %s/%s cannot be looked for: %s", run.namespace, run.name, error)
+        else:
+            if run.uid in ("", uid_of(job)):
+                self._site.watch.found(followed, job)
+            else:
+                followed.tell(None)  # somebody made another one of that name: ours is gone
 
     async def _watch_over(self, run: RemoteRun, state: RunState) -> None:
         """Look at the pod of a Job that has not ended, and stop what takes too long."""
@@ -255,7 +286,10 @@ class Follower:
             await self._check_time(run, state, self._running)
 
     async def _look_at_pod(self, run: RemoteRun) -> None:
-        pod = _newest(await self._pods(run))
+        pods = await self._site.pods_of(run)
+        if pods is None:
+            return
+        pod = _newest(pods)
         state = pod_state(pod)
         if state.running_since is not None:
             self._running = state
@@ -263,14 +297,14 @@ class Follower:
         elif state.has_started:
             return  # the Job is about to say how it ended
         elif self._seconds_since(run.at_ms) > self._spec.pending_seconds:
-            events = await self._events(run, state.name)
+            events = await self._site.events_of(run, state.name)
             await self._fail(run, Verdict("failed", pending_words(pod, events, self._spec.pending_seconds)))
         elif pod is not None:
             await self._check_start(run, pod, state)
 
     async def _check_start(self, run: RemoteRun, pod: Object, state: PodState) -> None:
         """Give up a pod that has been unable to start for a while, and will be."""
-        events = await self._events(run, state.name) if cannot_start(pod) else []
+        events = await self._site.events_of(run, state.name) if cannot_start(pod) else []
         if not cannot_start(pod, events):
             self._hopeless_since = None
             return
@@ -285,13 +319,15 @@ class Follower:
         began_ms = int(since.timestamp() * 1000)
         if limit is not None and self._seconds_since(began_ms) > limit:
             await self._stop(run)
+            await self._until_stopped(run)
             raise JobTimeoutError(f"the pod ran longer than its timeout of {span(limit)} and was stopped")
         silent = self._seconds_since(max(state.heart_ms or 0, began_ms))
         if self._spec.command is not None:
             await self._check_node(run, pod)
         elif silent > self._spec.heart_seconds:
             # Its node may be cut off from the cluster, which then still says that the pod runs.
-            words = silent_words(await self._pods(run), await self._events(run, pod.name), silent)
+            pods = await self._site.pods_of(run) or []
+            words = silent_words(pods, await self._site.events_of(run, pod.name), silent)
             await self._fail(run, Verdict("lost", words))
 
     async def _check_node(self, run: RemoteRun, pod: PodState) -> None:
@@ -300,17 +336,20 @@ class Follower:
         if now - self._looked_at < _NODE_TICK:
             return
         self._looked_at = now
-        pods = await self._pods(run)
+        pods = await self._site.pods_of(run) or []
         newest = pod_state(_newest(pods))
         since = newest.silent_since
         silent = 0.0 if since is None else self._seconds_since(int(since.timestamp() * 1000))
         if pods and newest.name != pod.name:
             await self._fail(run, Verdict("lost", f"the cluster has put pod {newest.name} in the place of {pod.name}"))
         if silent > self._spec.heart_seconds:
-            await self._fail(run, Verdict("lost", silent_words(pods, await self._events(run, pod.name), silent)))
+            await self._fail(
+                run, Verdict("lost", silent_words(pods, await self._site.events_of(run, pod.name), silent))
+            )
 
     async def _fail(self, run: RemoteRun, found: Verdict) -> NoReturn:
         await self._stop(run)
+        await self._until_stopped(run)
         raise PodError(found.words) if found.retriable else Unrecoverable(found.words)
 
     # ---- ending --------------------------------------------------------------------------------------------------
@@ -323,28 +362,53 @@ class Follower:
             raise_failure(Reply(None, left.message, left.trace, left.signal, left.seconds))
         return msgspec.Raw(left.result.encode())
 
-    async def _judge(self, run: RemoteRun, job: Object) -> msgspec.Raw:
-        """Say what became of a run whose Job has ended and which left nothing."""
-        pods = await self._pods(run)
+    async def _judge(self, run: RemoteRun, job: Object, state: RunState) -> msgspec.Raw | None:
+        """Return the result of a run whose Job has ended and which left nothing; None while there is more to come."""
+        if job_state(job).phase not in ("complete", "failed"):
+            return None
+        pods = await self._site.pods_of(run)
+        if pods is None:
+            return None  # the result, or the reason, is theirs to tell
         newest = next(iter(newest_first(pods)), None)
+        if newest is not None and self._is_refused(newest, state):
+            await self._wait_for_first(run, newest, pods, state)
+            return None
         log = "" if newest is None or not newest.has_started else await self._read_log(run, newest)
-        if self._spec.command is not None:
-            await self._keep_log(log)
-        events = await self._events(run, newest.name if newest is not None else "")
+        events = await self._site.events_of(run, newest.name if newest is not None else "")
         found = verdict(job, pods, events, log, self._spec) or Verdict("lost", "the Job has not ended after all")
         if found.kind == "succeeded":
             return self._result_of(newest)
-        if found.kind == "disrupted" and run.disruptions < _MOST_DISRUPTIONS:
-            await self._tell(f"{found.words} It runs again, at no cost.")
-            await self._note(structs.replace(run, phase="over", disruptions=run.disruptions + 1), fresh=True)
-            raise Delay(_AFTER_DISRUPTION)
+        if found.kind == "disrupted":
+            await self._run_again(run, found.words)
         raise PodError(found.words) if found.retriable else Unrecoverable(found.words)
+
+    def _is_refused(self, pod: PodState, state: RunState) -> bool:
+        """Tell whether the cluster has put a pod in the place of the one that has the run, and that was refused it."""
+        code = None if pod.ended is None else pod.ended.code
+        return self._spec.command is None and state.pod not in ("", pod.name) and code == EXIT_UNWANTED
+
+    async def _wait_for_first(self, run: RemoteRun, pod: PodState, pods: list[Object], state: RunState) -> None:
+        """Let the first pod of a run go on as long as it lives, whatever the cluster says."""
+        silent = self._seconds_since(state.heart_ms or 0)
+        is_there = any(pod_state(found).name == state.pod for found in pods)
+        if not is_there or silent > self._spec.heart_seconds:
+            await self._run_again(run, f"the cluster took pod {state.pod} away and put {pod.name} in its place.")
+
+    async def _run_again(self, run: RemoteRun, words: str) -> NoReturn:
+        """Have the attempt go on in another pod, unless that was done too often."""
+        if run.disruptions >= _MOST_DISRUPTIONS:
+            raise PodError(words)
+        await self._tell(f"{words} It runs again, at no cost.")
+        await self._note(structs.replace(run, phase="over", disruptions=run.disruptions + 1), fresh=True)
+        raise Delay(_AFTER_DISRUPTION)
 
     def _result_of(self, pod: PodState | None) -> msgspec.Raw:
         """Return what a program wrote to its result file, which the cluster keeps as the end's message."""
         if self._spec.command is None:
             raise PodError("the pod ended well but left no result: perhaps Redis has lost it")
-        text = "" if pod is None or pod.ended is None else pod.ended.message.strip()
+        if pod is None or pod.ended is None:
+            raise PodError("the program ended well, but its pod is gone, and its result with it")
+        text = pod.ended.message.strip()
         if not text:
             return msgspec.Raw(b"null")
         try:
@@ -353,29 +417,13 @@ class Follower:
             raise Unrecoverable(f"the program's result is no JSON ({error}): {text:.200}") from error
         return msgspec.Raw(text.encode())
 
-    async def _pods(self, run: RemoteRun) -> list[Object]:
-        try:
-            return await self._site.pods.pods_of(run.name)
-        except ClusterError as error:
-            _log.warning("the pods of Job %s/%s cannot be looked at: %s", run.namespace, run.name, error)
-            return []
-
     async def _read_log(self, run: RemoteRun, pod: PodState) -> str:
-        lines = _QUOTED_LINES if self._spec.command is None else _LOG_LINES
-        try:
-            return await self._site.cluster.read_log(run.namespace, pod.name, lines, CONTAINER)
-        except ClusterError as error:
-            _log.warning("the log of pod %s/%s cannot be read: %s", run.namespace, pod.name, error)
-            return ""
-
-    async def _events(self, run: RemoteRun, pod: str = "") -> list[Object]:
-        found: list[Object] = []
-        for name in filter(None, (run.name, pod)):
-            try:
-                found += await self._site.cluster.list_events(run.namespace, name)
-            except ClusterError as error:
-                _log.warning("the events of %s/%s cannot be read: %s", run.namespace, name, error)
-        return found
+        """Return the last lines of a pod's log; those of a program go to the job."""
+        if self._spec.command is None:
+            return await self._site.log_of(run, pod, _QUOTED_LINES)
+        log = await self._site.log_of(run, pod, _LOG_LINES)
+        await self._keep_log(log)
+        return log
 
     async def _keep_log(self, log: str) -> None:
         for line in log.splitlines()[-_LOG_LINES:]:
@@ -385,26 +433,41 @@ class Follower:
         """Delete the run's Job if that can be done soon; what is left is seen by the reconciler."""
         try:
             async with asyncio.timeout(_DELETE_PATIENCE):
-                uid = run.uid or _uid(await self._site.cluster.get_job(run.namespace, run.name))
-                await self._site.cluster.delete_job(run.namespace, run.name, uid)
-        except (NotFoundError, ConflictError):
-            return
-        except (ClusterError, TimeoutError) as error:
-            _log.warning("Job %s/%s is not deleted yet: %s", run.namespace, run.name, error)
+                # Refused where another worker has the job by now, and follows the pod.
+                await self._context.runner.run(self._noting(run))
+                await self._site.delete(run)
+        except (ClusterError, BackendError, JobError, TimeoutError) as error:
+            _log.warning("Job %s/%s is not deleted yet: %r", run.namespace, run.name, error)
 
     # ---- the queue's job -----------------------------------------------------------------------------------------
 
     @property
-    def _handed_back(self) -> bool:
-        return self._job.run is not None and self._job.run.handed_back
+    def _is_to_stop(self) -> bool:
+        """Tell whether the pod is to be stopped, too: the job was, and does not only go back to the queue."""
+        run = self._job.run
+        return run is not None and run.stop_requested and not run.handed_back
 
     async def _state(self) -> RunState:
-        return await self._context.runner.run(remote_runs.get_run_state(self._context.keys, self._job.id))
+        return await self._ask(remote_runs.get_run_state(self._context.keys, self._job.id))
 
     async def _note(self, run: RemoteRun, *, fresh: bool = False) -> None:
         self._noted = run
-        call = remote_runs.note_run(self._context.keys, self._job.id, self._job.token, run, fresh=fresh)
-        await self._context.runner.run(call)
+        await self._ask(self._noting(run, fresh=fresh))
+
+    def _noting(self, run: RemoteRun, *, fresh: bool = False) -> Call[None]:
+        return remote_runs.note_run(self._context.keys, self._job.id, self._job.token, run, fresh=fresh)
+
+    async def _ask(self, call: Call[_T]) -> _T:
+        """Ask Redis until it answers: the pod goes on meanwhile."""
+        warned = False
+        while True:
+            try:
+                return await self._context.runner.run(call)
+            except (UnavailableError, OutcomeUnknownError) as error:
+                if not warned:
+                    _log.warning("job %s waits for Redis: %s", self._job.id, error)
+                warned = True
+            await self._rest(_FIRST_PAUSE)
 
     async def _tell(self, line: str, *, always: bool = False) -> None:
         """Write a line to the job's log, unless the last one said the same."""
@@ -437,10 +500,12 @@ class Follower:
             raise Delay(0)
 
 
+def _check_wanted(run: RemoteRun, state: RunState) -> None:
+    """Follow a run no more whose job has ended without this worker, which has lost it: nobody asks for the outcome."""
+    if not state.exists or state.ended or (state.run is not None and state.run.number > run.number):
+        raise PodError("another worker has taken the job over, and it has ended or goes on in another pod")
+
+
 def _newest(pods: list[Object]) -> Object | None:
     name = next((pod.name for pod in newest_first(pods)), None)
     return next((pod for pod in pods if pod_state(pod).name == name), None)
-
-
-def _uid(job: Object) -> str:
-    return str(job.get("metadata", {}).get("uid", ""))

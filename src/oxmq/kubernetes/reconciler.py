@@ -14,10 +14,10 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from oxmq.clock import Clock
-from oxmq.errors import BackendError
+from oxmq.errors import BackendError, OutcomeUnknownError, UnavailableError
 from oxmq.keys import QueueKeys
 from oxmq.kubernetes.cluster import Cluster, ClusterError, ConflictError, NotFoundError, Object
 from oxmq.kubernetes.fields import find, instant, true_condition, whole
@@ -177,7 +177,14 @@ class Reconciler:
 
     async def _decide(self, mine: Mine) -> Step:
         call = remote_runs.get_run_state(mine.identity.keys, mine.identity.job_id)
-        return decide(mine.identity, mine.phase, await self._runner.run(call), expired=mine.expired)
+        try:
+            state = await self._runner.run(call)
+        except (UnavailableError, OutcomeUnknownError):
+            raise
+        except BackendError as error:
+            # A Job may say that it is of anything, also of a key that is no job.
+            return Step("keep", "unreadable", f"what its job says cannot be read: {error}")
+        return decide(mine.identity, mine.phase, state, expired=mine.expired)
 
     def _see(self, namespace: str, identity: Identity, cluster_says: str, step: Step) -> SeenRun:
         key = (namespace, identity.name)
@@ -224,6 +231,8 @@ class Reconciler:
             why=step.why,
             result=result,
         )
+        if any(structs.replace(repair, at_ms=earlier.at_ms) == earlier for earlier in self._repairs):
+            return  # it fails as it did before: once is told often enough
         self._repairs.appendleft(repair)
         _log.info("%s Job %s/%s: %s: %s", repair.action, repair.namespace, repair.name, repair.why, repair.result)
         await self._runner.run(audit.append(self._prefix, _entry(repair, self._worker)))

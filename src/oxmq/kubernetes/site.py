@@ -30,9 +30,8 @@ class Site(Struct, frozen=True):
         """Return the pods of a run; None where the cluster does not say."""
         try:
             return await self.pods.pods_of(run.name)
-        except ClusterError as error:
-            _log.warning("the pods of Job %s/%s cannot be looked at: %s", run.namespace, run.name, error)
-            return None
+        except ClusterError:
+            return None  # `PodLook` has told it, once for all who asked
 
     async def log_of(self, run: RemoteRun, pod: PodState, lines: int) -> str:
         """Return the last lines that a pod's program has written; nothing where they cannot be had."""

@@ -48,6 +48,11 @@ class Followed:
         """Tell whether that is this Job, as far as is known."""
         return self.uid is None or self.uid == text(job, "metadata", "uid")
 
+    def knows(self, job: Object) -> bool:
+        """Tell whether that state was the last to be told: followers need not look again at what they have seen."""
+        version = text(job, "metadata", "resourceVersion")
+        return not self.missing and version != "" and version == text(self.job, "metadata", "resourceVersion")
+
     async def wait(self, seconds: float) -> None:
         """Wait for news, at most so long."""
         try:
@@ -141,7 +146,8 @@ class JobWatch:
         for name, followed in list(self._followed.items()):
             job = seen.get(name)
             if job is not None and followed.means(job):
-                followed.tell(job)
+                if not followed.knows(job):
+                    followed.tell(job)
             elif followed.uid is not None and followed.since_round < began:
                 followed.tell(None)  # it was found before the list was asked for
 
@@ -201,12 +207,16 @@ class PodLook:
             for first in range(0, len(runs), _RUNS_A_LOOK):
                 await self._answer(runs[first : first + _RUNS_A_LOOK], asked)
         except ClusterError as error:
-            _refuse(asked, error)
+            self._refuse(asked, error)
         except Exception as error:  # noqa: BLE001 - who asked is not to be told that it was cancelled
-            _refuse(asked, ClusterUnavailableError(f"the pods cannot be looked at: {error!r}"))
+            self._refuse(asked, ClusterUnavailableError(repr(error)))
         finally:
             # Not to be cancelled: who asked would take it for being cancelled itself, and stop its pod.
             _refuse(asked, _closed())
+
+    def _refuse(self, asked: dict[str, asyncio.Future[list[Object]]], error: ClusterError) -> None:
+        _log.warning("the pods of %d Jobs of namespace %s cannot be seen: %s", len(asked), self._namespace, error)
+        _refuse(asked, error)
 
     async def _answer(self, runs: list[str], asked: dict[str, asyncio.Future[list[Object]]]) -> None:
         pods = await self._cluster.list_pods(self._namespace, f"{self._run_label} in ({','.join(runs)})")
