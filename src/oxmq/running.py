@@ -24,6 +24,10 @@ class JobRun(Protocol):
         """Tell whether the handler should stop because the job goes on elsewhere."""
         ...
 
+    def hand_back(self) -> None:
+        """Stop the handler, and give the job back to the queue as the next to run, at no cost."""
+        ...
+
     def tell_progress(self, job: object, progress: object) -> None:
         """Note that the handler has reported progress."""
         ...

@@ -106,6 +106,11 @@ def test_null_and_the_word_null_are_no_nan() -> None:
     assert encode_json(["null", None, {"null": None}], "data") == b'["null",null,{"null":null}]'
 
 
+@pytest.mark.parametrize("text", [b"null", b'{"pages":null}', b'"null"'])
+def test_json_that_was_written_elsewhere_is_passed_on(text: bytes) -> None:
+    assert encode_json(msgspec.Raw(text), "result of job 'a'") == text
+
+
 def cycle() -> list[Any]:
     knot: list[Any] = []
     knot.append(knot)

@@ -200,6 +200,21 @@ async def test_a_job_that_ends_before_its_creation_is_answered_is_seen(
     assert not followed.missing
 
 
+@pytest.mark.parametrize("is_newer", [False, True])
+async def test_a_list_is_news_to_those_whose_job_has_changed_only(memory: Memory, watch: Watch, is_newer: bool) -> None:
+    jobs = watch(SHORT)
+    followed = jobs.follow("a")
+    memory.jobs["a"] = {"metadata": {"name": "a", "uid": "u", "resourceVersion": "7"}}
+    jobs.found(followed, memory.jobs["a"])
+    await followed.wait(LONG)
+    if is_newer:
+        memory.jobs["a"] = {"metadata": {"name": "a", "uid": "u", "resourceVersion": "8"}}
+    waiting = asyncio.create_task(followed.wait(LONG))
+    await rounds(memory)
+    assert waiting.done() is is_newer
+    waiting.cancel()
+
+
 async def test_a_job_is_not_missing_before_it_was_found(memory: Memory, watch: Watch) -> None:
     followed = watch(SHORT).follow("a")
     await rounds(memory)

@@ -127,8 +127,9 @@ class Follower:
         Raises:
             PodError, JobTimeoutError: the attempt has failed.
             Unrecoverable: the job has failed.
-            Delay: it is to be taken again, at no cost: the worker closes, or a disruption ended the pod.
+            Delay: it is to be taken again, at no cost: a disruption ended the pod, or the event loop ends.
             WaitForChildren, RateLimited: the task raised them.
+            CancelledError: the job was stopped, or goes back to the queue because the worker closes.
         """
         state = await self._state()
         if state.current is not None:
@@ -483,11 +484,7 @@ class Follower:
         return (self._context.clock.now_ms() - ms) / 1000
 
     async def _rest(self, seconds: float, followed: Followed | None = None) -> None:
-        """Wait for news, at most so long.
-
-        Raises:
-            Delay: the worker closes.
-        """
+        """Wait for news, at most so long; when the worker closes, give the job back to the queue."""
         if not self._let_go.is_set():
             news = asyncio.ensure_future(asyncio.sleep(seconds) if followed is None else followed.wait(seconds))
             closing = asyncio.ensure_future(self._let_go.wait())
@@ -497,7 +494,19 @@ class Follower:
                 news.cancel()
                 closing.cancel()
         if self._let_go.is_set():
-            raise Delay(0)
+            await self._hand_back()
+
+    async def _hand_back(self) -> NoReturn:
+        """Give the job back as the next one to be taken, for its pod goes on.
+
+        Raises:
+            CancelledError: what ends this run.
+            Delay: it has been stopped already.
+        """
+        if self._job.run is not None:
+            self._job.run.hand_back()
+            await asyncio.sleep(0)
+        raise Delay(0)
 
 
 def _check_wanted(run: RemoteRun, state: RunState) -> None:

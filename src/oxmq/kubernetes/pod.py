@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 
 _log = logging.getLogger("oxmq.kubernetes")
 
-#: How often the pod says that it lives, in seconds.
+#: How often the pod says that it lives, in seconds: at least four times in what others take for silence.
 _BEAT: Final = 5.0
 #: How long to wait before Redis is asked once more, in seconds.
 _PAUSE: Final = 1.0
@@ -43,6 +43,7 @@ class _Run:
     """Hold which run this is, and speak for it.
 
     Attributes:
+        patience: for how long Redis may be out of reach, in seconds.
         verdict: the exit code where the handler is stopped: why it was.
     """
 
@@ -55,7 +56,7 @@ class _Run:
         self._added_ms = _read_added()
         self.job_id = job_id
         self.number = number
-        self._patience = patience
+        self.patience = patience
         self._heard = time.monotonic()
         self.verdict = EXIT_STOPPED
 
@@ -92,7 +93,7 @@ class _Run:
             try:
                 answer = ask()
             except BackendError:
-                if time.monotonic() > self._heard + self._patience:
+                if time.monotonic() > self._heard + self.patience:
                     raise
                 time.sleep(_PAUSE)
             else:
@@ -165,7 +166,7 @@ def _leave(_number: int, _frame: object) -> None:
 
 
 def _keep_beating(run: _Run, ended: threading.Event) -> None:
-    while not ended.wait(_BEAT):
+    while not ended.wait(min(_BEAT, run.patience / 4)):
         try:
             if run.beat():
                 continue

@@ -186,7 +186,6 @@ class Watch:
         Raises:
             BackendError: the server does not answer.
         """
-        await self._read_clients()
         facts = (await self._read_queues([name], self._clock.now_ms()))[name]
         if not facts.exists:
             self._kept.pop(name, None)  # somebody may ask for any number of names
@@ -242,7 +241,10 @@ class Watch:
         return look
 
     async def _read_queues(self, names: Sequence[str], now: int) -> dict[str, QueueFacts]:
-        snapshots = await self._ask(names, lambda keys: get_snapshot(keys, now))
+        # At once, so that a server that does not answer is noticed within one deadline, not two.
+        snapshots, _ = await asyncio.gather(
+            self._ask(names, lambda keys: get_snapshot(keys, now)), self._read_clients()
+        )
         await asyncio.gather(self._read_workers(names, snapshots), self._read_history(names, now))
         by_queue: dict[str, list[WorkerClient]] = {}
         for client in self._clients or ():
@@ -325,9 +327,7 @@ class Watch:
             return
         try:
             clients = await self._runner.run(get_clients(self._prefix))
-        except BackendError as error:
-            if type(error) is not BackendError:
-                raise  # the server does not answer: whoever asks is told at once
+        except BackendError:
             # Many hosted servers forbid it: then only those workers are known that beat.
             self._clients, self._roles = None, None
         else:

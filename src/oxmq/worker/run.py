@@ -63,6 +63,10 @@ class Run:
     def tell_progress(self, job: object, progress: object) -> None:
         self.on_progress(job, progress)
 
+    def hand_back(self) -> None:
+        """Ask the handler to stop, for the job goes back to the queue."""
+        self.cancel(Stop.HAND_BACK)
+
     def cancel(self, why: Stop) -> None:
         """Ask the handler to stop."""
         if self.stop is None and self.task is not None and not self.reported:
