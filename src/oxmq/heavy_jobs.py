@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import structs
 
 from oxmq.client.job import Job
 from oxmq.executors.limited import LimitedExecutor, Limits
@@ -49,8 +51,9 @@ class HeavyJobs:
             for task in app.tasks.values()
             if isinstance(task.run, Kubernetes) and task.queue in names
         }
-        self._settings = read_settings() if self._tasks else HeavySettings(place="process")
-        self._lent = 0
+        self._settings = _settings_of(app) if self._tasks else HeavySettings(place="process")
+        self._running: Counter[str] = Counter()
+        self._lent: Counter[str] = Counter()
         self._workers: dict[str, Worker] = {}
         self._local = LimitedExecutor(ThreadExecutor())
         self._cluster: KubernetesExecutor | None = None
@@ -93,13 +96,13 @@ class HeavyJobs:
         task = self._tasks[job.queue_name, job.name]
         if self._cluster is None:
             return await self._run_here(job, task, spec)
-        lender = self._lend(job.queue_name)
+        self._running[job.queue_name] += 1
+        self._share_slots()
         try:
             return await self._cluster.run(self._app.context(job.queue_name), job, task)
         finally:
-            if lender is not None:
-                self._lent -= 1
-                lender.concurrency -= 1
+            self._running[job.queue_name] -= 1
+            self._share_slots()
 
     async def close(self) -> None:
         """Stop what runs here; pods go on."""
@@ -110,16 +113,21 @@ class HeavyJobs:
     def _check(self) -> None:
         for (_, name), task in self._tasks.items():
             image_of(task.spec, self._settings, name)
-            check_server_reachable(task.spec, self._settings, name)
+            if not _is_told_by_code(self._app, self._settings):
+                check_server_reachable(task.spec, self._settings, name)
 
-    def _lend(self, queue: str) -> Worker | None:
-        """Let the worker take another job in the place of one that runs in a pod, as long as there are slots."""
-        worker = self._workers.get(queue)
-        if worker is None or self._lent >= self._slots:
-            return None
-        self._lent += 1
-        worker.concurrency += 1
-        return worker
+    def _share_slots(self) -> None:
+        """Let workers take other jobs in the place of those that run in pods, as long as there are slots."""
+        for queue in self._workers:
+            self._lend(queue, min(0, self._running[queue] - self._lent[queue]))
+        for queue in self._workers:
+            free = self._slots - self._lent.total()
+            self._lend(queue, min(free, self._running[queue] - self._lent[queue]))
+
+    def _lend(self, queue: str, slots: int) -> None:
+        if slots:
+            self._lent[queue] += slots
+            self._workers[queue].concurrency += slots
 
     def _ended(self, cluster: KubernetesExecutor, job: Job[Any], _: object) -> None:
         if (job.queue_name, job.name) in self._tasks:
@@ -136,6 +144,17 @@ class HeavyJobs:
         )  # fmt: skip
         variables = {**spec.env, **job_variables(identity, record.data, "")}
         return await self._local.run_command(spec.command, variables, limits, job.log)
+
+
+def _is_told_by_code(app: Oxmq, settings: HeavySettings) -> bool:
+    """Tell whether the application itself says where Redis is, so that a pod of the same code knows it, too."""
+    return app.endpoint.source != settings.url and not app.endpoint.address.startswith("embedded:")
+
+
+def _settings_of(app: Oxmq) -> HeavySettings:
+    settings = read_settings()
+    # What the application does not go by is none of a pod's business.
+    return structs.replace(settings, url=None) if _is_told_by_code(app, settings) else settings
 
 
 def _limits_of(spec: Kubernetes) -> Limits:

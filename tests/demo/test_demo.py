@@ -30,12 +30,12 @@ RUNNING = "(watch the jobs there, live)"
 class Demo:
     """A demo that runs as a process of its own."""
 
-    def __init__(self, directory: Path, *arguments: str, url: str = "") -> None:
+    def __init__(self, directory: Path, *arguments: str, url: str = "", requests: int = REQUESTS) -> None:
         self.directory = directory
         environment = {name: value for name, value in os.environ.items() if name != "OXMQ_URL"}
         environment |= {"OXMQ_URL": url} if url else {}
         environment["OXMQ_RUN_KUBERNETES"] = "kubernetes"  # must not count: no cluster could get the demo's image
-        command = [sys.executable, "-u", "-m", "oxmq.demo", "--requests", str(REQUESTS), *arguments]
+        command = [sys.executable, "-u", "-m", "oxmq.demo", "--requests", str(requests), *arguments]
         self._output = directory / "output.txt"
         with self._output.open("w") as output:
             self.process = subprocess.Popen(
@@ -86,8 +86,8 @@ def demos() -> Iterator[list[Demo]]:
         demo.process.wait(30)
 
 
-def _start(demos: list[Demo], directory: Path, *arguments: str, url: str = "") -> Demo:
-    demos.append(Demo(directory, *arguments, url=url))
+def _start(demos: list[Demo], directory: Path, *arguments: str, url: str = "", requests: int = REQUESTS) -> Demo:
+    demos.append(Demo(directory, *arguments, url=url, requests=requests))
     return demos[-1]
 
 
@@ -102,7 +102,7 @@ def test_once_proves_all_the_work_and_exits_with_0(demos: list[Demo], tmp_path: 
 
 
 def test_the_demo_stays_up_until_ctrl_c(demos: list[Demo], tmp_path: Path) -> None:
-    demo = _start(demos, tmp_path)
+    demo = _start(demos, tmp_path, requests=1)
     demo.says("See the jobs live:")
     url = re.search(r"http://127\.0\.0\.1:\d+", demo.text)
     assert url
@@ -162,8 +162,10 @@ def test_the_demo_tells_when_its_worker_dies(demos: list[Demo], tmp_path: Path) 
 
 def test_the_demo_uses_the_redis_of_the_user(demos: list[Demo], tmp_path: Path) -> None:
     with RedisServer() as server:
-        demo = _start(demos, tmp_path, "--once", url=server.url)
-        assert demo.ends() == 0, demo.text
+        demo = _start(demos, tmp_path, url=server.url)
+        demo.says(RUNNING)
+        demo.process.send_signal(signal.SIGTERM)
+        assert demo.ends() == 130, demo.text
     assert f"Redis      {server.url}" in demo.text
     assert [path.name for path in (tmp_path / ".oxmq").iterdir()] == ["demo"]
 

@@ -104,6 +104,7 @@ async def test_a_worker_says_where_such_jobs_run(tasks: Any, monkeypatch: pytest
 async def test_pods_are_not_shown_the_password_of_redis(tasks: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OXMQ_RUN_KUBERNETES", "kubernetes")
     monkeypatch.setenv("OXMQ_URL", "redis://:secret@redis:6379")
+    importlib.reload(tasks)
     with pytest.raises(ConfigurationError, match="OXMQ_URL holds a password") as refused:
         tasks.app.worker()
     assert "secret@" not in str(refused.value)

@@ -33,13 +33,18 @@ def accident(script: str) -> dict[str, Any]:
     return {"spec": {"template": {"metadata": {"annotations": {"lab/script": script}}}}}
 
 
-def app_for(url: str, prefix: str) -> Oxmq:
-    """Return an application with these tasks on another server, or under another prefix."""
+def app_for(url: str | None, prefix: str) -> Oxmq:
+    """Return an application with these tasks on another server, or under another prefix.
+
+    Args:
+        url: of the server; None for what the environment says.
+        prefix: of all keys.
+    """
     made = Oxmq(url, prefix=prefix)
     for task in app.tasks.values():
-        run = task.run
-        if isinstance(run, Kubernetes):
-            run = structs.replace(run, env={**run.env, "HEAVY_PREFIX": prefix})
+        run = None
+        if isinstance(task.run, Kubernetes):
+            run = structs.replace(task.run, env={**task.run.env, "HEAVY_PREFIX": prefix})
         made.task(name=task.name, queue=task.queue, run=run, **task.job_options.given())(task.function)
     return made
 
@@ -126,6 +131,12 @@ def run_evicted(path: str) -> object:
 @app.task(queue="heavy", run=structs.replace(program, timeout="1s", grace=1))
 def run_briefly(path: str) -> object:
     """Run a shell script that has one second."""
+    raise AssertionError("the pod runs a program")
+
+
+@app.task(queue="heavy", run=structs.replace(program, pending_timeout="8s"))
+def run_soon(path: str) -> object:
+    """Run a shell script in a pod that must not wait for long."""
     raise AssertionError("the pod runs a program")
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from multiprocessing import get_context
 from multiprocessing.context import ForkServerContext, ForkServerProcess
@@ -137,7 +137,7 @@ class Stage:
     # ---- workers -------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def working(self, **options: Any) -> AsyncIterator[AppWorker]:
+    async def working(self, **options: Any) -> AsyncGenerator[AppWorker]:
         """Run a worker in this process; `options` are those of `Oxmq.worker`."""
         app = heavy_tasks.app_for(self.url, self.prefix)
         app.tasks.update(self.app.tasks)

@@ -10,6 +10,8 @@ from oxmq import Job, every
 from tests.kubernetes.stage import LONG, QUEUE, Stage, WorkerProcess, failure_of
 from tests.support.waiting import eventually
 
+Play = Callable[[Stage, str], Awaitable[None]]
+
 #: The steps until the pod is there and known to be, in order.
 SPAWNING = (
     "after take 1", "before note_run 1", "after note_run 1", "before create_job 1", "after create_job 1",
@@ -22,25 +24,38 @@ FINISHING = (
 )  # fmt: skip
 #: The same of a task, whose result lies in Redis.
 TASK_FINISHING = ("before finish 1", "after finish 1", "before end_run 1")
+#: From the end of an attempt that has failed to the pod of the next one.
+RETRYING = ("before finish 1", "after finish 1", "before end_run 1", "before note_run 3", "after create_job 2")
+#: From the eviction of a pod to the decision that the attempt goes on in another one.
+DISRUPTED = ("before note_run 3", "after note_run 3", "after finish 1")
+#: From the decision to stop a pod to the end of its job.
+STOPPING = ("before delete_job 1", "after delete_job 1", "before finish 1", "after finish 1")
+#: Calls whose loss costs a job nothing: to Redis, and to the cluster.
+LOST = (
+    "before run_state 1", "before note_run 1", "after note_run 2", "before run_state 2", "before run_state 4",
+    "after create_job 1", "before list_pods 1", "before list_pods 2", "before list_pods 3", "before read_log 1",
+    "before list_events 1", "before list_jobs 2",
+)  # fmt: skip
 #: How many scenarios are on stage at once.
-AT_ONCE = 8
+AT_ONCE = 10
 
 
-async def side_by_side(heavy: Stage, accidents: Iterable[str], play: Callable[[Stage, str], Awaitable[None]]) -> None:
-    """Play a scenario for each accident, each on a stage of its own."""
+async def side_by_side(heavy: Stage, plays: Iterable[tuple[Play, str, Iterable[str]]]) -> None:
+    """Play a scenario for each accident at each of its points, each on a stage of its own."""
     places = asyncio.Semaphore(AT_ONCE)
 
-    async def play_one(accident: str) -> None:
+    async def play_one(play: Play, accident: str) -> None:
         async with places:
             try:
                 await play(heavy.part(), accident)
             except BaseException as error:
-                error.add_note(f"accident: {accident}")
+                error.add_note(f"scenario: {play.__name__}, accident: {accident}")
                 raise
 
     async with asyncio.TaskGroup() as group:
-        for accident in accidents:
-            group.create_task(play_one(accident))
+        for play, accident, points in plays:
+            for point in points:
+                group.create_task(play_one(play, f"{accident} {point}"))
 
 
 async def died(worker: WorkerProcess) -> None:
@@ -61,74 +76,86 @@ async def completed_once(stage: Stage, job: Job[object], result: object, *, agai
     assert len(stage.runs_of(job)) == job.attempts_made + again
 
 
-async def test_a_worker_dies_while_it_spawns(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
-        gate = stage.file()
-        job = await stage.add_script(f"until [ -e {gate} ]; do sleep 0.1; done; printf '\"well\"' > $OXMQ_RESULT_FILE")
-        await died(stage.start_worker(f"die {accident}"))
-        async with stage.working():
-            await stage.has_begun(job)
-            gate.touch()
-            await completed_once(stage, job, "well")
-        assert job.attempts_made == 1
+async def gated(stage: Stage, job: Job[object], gate: str) -> None:
+    """Let a worker go on with a job whose program waits for a file, and complete it."""
+    async with stage.working():
+        await stage.has_begun(job)
+        stage.file(gate).touch()
+        await completed_once(stage, job, "well")
+    assert job.attempts_made == 1
 
-    await side_by_side(heavy, SPAWNING, play)
+
+async def add_gated(stage: Stage) -> Job[object]:
+    return await stage.add_script(
+        f"until [ -e {stage.file('gate')} ]; do sleep 0.3; done; printf '\"well\"' > $OXMQ_RESULT_FILE"
+    )
+
+
+async def test_a_worker_goes_while_it_spawns(heavy: Stage) -> None:
+    async def dies(stage: Stage, accident: str) -> None:
+        job = await add_gated(stage)
+        await died(stage.start_worker(accident))
+        await gated(stage, job, "gate")
+
+    async def is_told_to_stop(stage: Stage, accident: str) -> None:
+        job = await add_gated(stage)
+        worker = stage.start_worker(accident)
+        assert await worker.ended() == 0, worker.output()
+        assert await job.is_waiting(), "it is the next one, at once, though its program waits"
+        await gated(stage, job, "gate")
+        assert job.stalled_count == 0
+
+    await side_by_side(heavy, [(dies, "die", SPAWNING), (is_told_to_stop, "term", SPAWNING)])
 
 
 async def test_a_worker_dies_while_it_finishes(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
+    async def a_program(stage: Stage, accident: str) -> None:
         job = await stage.add_script("echo one; echo two; echo three; printf 42 > $OXMQ_RESULT_FILE")
-        await died(stage.start_worker(f"die {accident}"))
+        await died(stage.start_worker(accident))
         async with stage.working():
             await completed_once(stage, job, 42)
         assert job.attempts_made == 1
         assert {"one", "two", "three"} <= set(await job.get_logs())
 
-    await side_by_side(heavy, FINISHING, play)
-
-
-async def test_a_worker_dies_while_a_task_finishes(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
+    async def a_task(stage: Stage, accident: str) -> None:
         job = await stage.add("add_up", {"numbers": [1, 2, 3]})
-        await died(stage.start_worker(f"die {accident}"))
+        await died(stage.start_worker(accident))
         async with stage.working():
             await completed_once(stage, job, 6)
+        assert job.attempts_made == 1
         assert (await job.get_logs()).count("adding 3 numbers") == 1
 
-    await side_by_side(heavy, TASK_FINISHING, play)
-
-
-async def test_a_worker_dies_while_a_failed_attempt_makes_way_for_the_next(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
+    async def a_failed_attempt(stage: Stage, accident: str) -> None:
         first = stage.file()
         job = await stage.add_script(f"if mkdir {first}; then exit 3; fi; printf 2 > $OXMQ_RESULT_FILE", attempts=2)
-        await died(stage.start_worker(f"die {accident}"))
+        await died(stage.start_worker(accident))
         async with stage.working():
             await completed_once(stage, job, 2)
         assert job.attempts_made == 2
 
-    points = ("before finish 1", "after finish 1", "before end_run 1", "before note_run 3", "after create_job 2")
-    await side_by_side(heavy, points, play)
-
-
-async def test_a_worker_dies_after_a_disruption(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
+    async def a_disruption(stage: Stage, accident: str) -> None:
         first = stage.file()
-        evicted = f"if mkdir {first}; then exec sleep 600; fi; printf 1 > $OXMQ_RESULT_FILE"
-        job = await stage.add_script(evicted, "run_evicted")
-        await died(stage.start_worker(f"die {accident}"))
+        script = f"if mkdir {first}; then exec sleep 600; fi; printf 1 > $OXMQ_RESULT_FILE"
+        job = await stage.add_script(script, "run_evicted")
+        await died(stage.start_worker(accident))
         async with stage.working():
             await completed_once(stage, job, 1, again=1)
         assert job.attempts_made == 1
 
-    await side_by_side(heavy, ("before note_run 3", "after note_run 3", "after finish 1"), play)
+    plays = [
+        (a_disruption, "die", DISRUPTED),
+        (a_program, "die", FINISHING),
+        (a_task, "die", TASK_FINISHING),
+        (a_failed_attempt, "die", RETRYING),
+    ]
+    await side_by_side(heavy, plays)
 
 
-async def test_a_worker_dies_while_it_cancels(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
+async def test_a_worker_dies_while_it_stops_a_pod(heavy: Stage) -> None:
+    async def of_a_cancelled_job(stage: Stage, accident: str) -> None:
         stopped = stage.file()
-        job = await stage.add_script(f"trap 'touch {stopped}; exit 143' TERM; while :; do sleep 0.1; done")
-        worker = stage.start_worker(f"die {accident}")
+        job = await stage.add_script(f"trap 'touch {stopped}; exit 143' TERM; while :; do sleep 0.3; done")
+        worker = stage.start_worker(accident)
         await stage.has_begun(job)
         assert not await job.cancel("enough")
         await died(worker)
@@ -138,70 +165,52 @@ async def test_a_worker_dies_while_it_cancels(heavy: Stage) -> None:
             await stage.assert_sound()
         assert len(stage.runs_of(job)) == 1
 
-    await side_by_side(heavy, ("before delete_job 1", "after delete_job 1", "before finish 1", "after finish 1"), play)
-
-
-async def test_a_worker_dies_while_it_stops_what_takes_too_long(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
+    async def that_runs_too_long(stage: Stage, accident: str) -> None:
         job = await stage.add_script("exec sleep 600", "run_briefly")
-        await died(stage.start_worker(f"die {accident}"))
+        await died(stage.start_worker(accident))
         async with stage.working():
             assert "timeout" in (why := await failure_of(job)) or "is gone from the cluster" in why
             await stage.assert_sound()
         assert len(stage.runs_of(job)) == 1
 
-    await side_by_side(heavy, ("before delete_job 1", "after delete_job 1", "before finish 1"), play)
+    await side_by_side(heavy, [(of_a_cancelled_job, "die", STOPPING), (that_runs_too_long, "die", STOPPING)])
 
 
-async def test_the_reply_to_a_create_is_lost(heavy: Stage) -> None:
-    job = await heavy.add_script("printf 1 > $OXMQ_RESULT_FILE")
-    worker = heavy.start_worker("lose after create_job 1")
-    await completed_once(heavy, job, 1)
-    worker.terminate()
-    assert await worker.ended() == 0, worker.output()
-
-
-async def test_redis_does_not_answer_while_a_job_is_followed(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
+async def test_a_call_is_lost(heavy: Stage) -> None:
+    async def lost(stage: Stage, accident: str) -> None:
         job = await stage.add_script("sleep 1; printf 1 > $OXMQ_RESULT_FILE")
-        worker = stage.start_worker(f"lose {accident}")
+        worker = stage.start_worker(accident)
         await completed_once(stage, job, 1)
         worker.terminate()
         assert await worker.ended() == 0, worker.output()
         assert job.attempts_made == 1
 
-    points = ("before run_state 1", "before note_run 1", "after note_run 2", "before run_state 2", "before run_state 4")
-    await side_by_side(heavy, points, play)
+    async def lost_after_its_pod_was_to_run(stage: Stage, accident: str) -> None:
+        job = await stage.add_script(
+            f"until [ -e {stage.file('gate')} ]; do sleep 0.3; done; printf 1 > $OXMQ_RESULT_FILE", "run_soon"
+        )
+        worker = stage.start_worker("term after list_pods 1")
+        assert await worker.ended() == 0, worker.output()
+        state = await stage.run_state(job)
+        assert state.run
+        begun_ms = state.run.at_ms
+        await stage.has_begun(job)
+        await eventually(lambda: stage.app.clock.now_ms() > begun_ms + 8_000, LONG)
+        worker = stage.start_worker(accident)
+        await eventually(lambda: "lost on its way" in worker.output(), LONG, "no call was lost")
+        stage.file("gate").touch()
+        await completed_once(stage, job, 1)
+        assert job.attempts_made == 1
+
+    reattaching = ("before get_job 1", "before list_pods 1")
+    await side_by_side(heavy, [(lost_after_its_pod_was_to_run, "lose", reattaching), (lost, "lose", LOST)])
 
 
 async def test_the_pods_of_a_worker_go_on_whose_loop_ends(heavy: Stage) -> None:
-    gate = heavy.file()
-    job = await heavy.add_script(f"until [ -e {gate} ]; do sleep 0.1; done; printf 1 > $OXMQ_RESULT_FILE")
+    job = await add_gated(heavy)
     worker = heavy.start_worker("quit after list_pods 1")
     assert await worker.ended() == 1, worker.output()
-    async with heavy.working():
-        await heavy.has_begun(job)
-        gate.touch()
-        await completed_once(heavy, job, 1)
-
-
-async def test_a_worker_that_is_told_to_stop_hands_the_job_on_at_once(heavy: Stage) -> None:
-    async def play(stage: Stage, accident: str) -> None:
-        gate = stage.file()
-        job = await stage.add_script(f"until [ -e {gate} ]; do sleep 0.1; done; printf 7 > $OXMQ_RESULT_FILE")
-        worker = stage.start_worker(f"term {accident}")
-        assert await worker.ended() == 0, worker.output()
-        assert not gate.exists(), "the program still waits"
-        await job.refresh()
-        assert job.attempts_made == 0
-        async with stage.working():
-            await stage.has_begun(job)
-            gate.touch()
-            await completed_once(stage, job, 7)
-        assert job.attempts_made == 1
-        assert job.stalled_count == 0
-
-    await side_by_side(heavy, SPAWNING, play)
+    await gated(heavy, job, "gate")
 
 
 async def test_a_schedule_goes_on_while_one_worker_after_the_other_dies(heavy: Stage) -> None:

@@ -6,12 +6,16 @@ import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any
 
 import pytest
 
-from oxmq import ConfigurationError, Kubernetes
+from oxmq import ConfigurationError, Kubernetes, Worker
+from oxmq.kubernetes.executor import KubernetesExecutor
 from oxmq.kubernetes.naming import Identity
-from oxmq.ops import reconciling
+from oxmq.kubernetes.settings import read_settings
+from oxmq.ops import reconciling, remote_runs
+from oxmq.ops.remote_runs import RemoteRun
 from tests.deploy.manifests import written
 from tests.kubernetes import heavy_tasks
 from tests.kubernetes.heavy_tasks import accident
@@ -102,7 +106,7 @@ async def test_a_pod_that_runs_too_long_is_stopped(heavy: Stage) -> None:
     heavy.declare(heavy_tasks.run_script, "stubborn", timeout="1s", grace=1)
     cleaned = heavy.file()
     polite = await heavy.add("long", {"path": str(cleaned)})
-    stubborn = await heavy.add_script("trap '' TERM; while :; do sleep 0.1; done", "stubborn")
+    stubborn = await heavy.add_script("trap '' TERM; while :; do sleep 0.3; done", "stubborn")
     async with heavy.working():
         assert "ran longer than its timeout of 2 s" in await failure_of(polite)
         assert "ran longer than its timeout of 1 s" in await failure_of(stubborn)
@@ -224,10 +228,16 @@ async def test_a_job_expires_before_it_gets_a_pod(heavy: Stage) -> None:
 
 
 def test_what_no_pod_can_be_like_is_refused_where_it_is_declared() -> None:
-    bad = ({"cpu": "two"}, {"memory": "8Gb"}, {"namespace": "My_Jobs"}, {"image": "a b"}, {"patch": {"spec": print}})
+    bad: list[dict[str, Any]] = [
+        {"cpu": "two"},
+        {"memory": "8Gb"},
+        {"namespace": "My_Jobs"},
+        {"image": "a b"},
+        {"patch": {"spec": print}},
+    ]
     for spec in bad:
         with pytest.raises(ConfigurationError, match=next(iter(spec))):
-            Kubernetes(**spec)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - that is the test
+            Kubernetes(**spec)
 
 
 async def test_a_worker_does_not_start_without_what_its_pods_need(
@@ -238,9 +248,11 @@ async def test_a_worker_does_not_start_without_what_its_pods_need(
         heavy.app.worker()
     heavy_environment(OXMQ_KUBERNETES_IMAGE="registry.test/other:2", OXMQ_URL="redis://:secret@redis:6379")
     with pytest.raises(ConfigurationError, match="holds a password") as refused:
-        heavy.app.worker()
+        heavy_tasks.app_for(None, heavy.prefix).worker()
     assert "secret@" not in str(refused.value)
     monkeypatch.delenv("OXMQ_URL")
+    with pytest.raises(ConfigurationError, match="would not know where Redis is"):
+        heavy_tasks.app_for(None, heavy.prefix).worker()
     heavy_environment(OXMQ_KUBERNETES_ENV_FROM="secret:oxmq")
     heavy_environment(KUBECONFIG=str(heavy.file("none")), OXMQ_RUN_KUBERNETES="kubernetes")
     worker = heavy.app.worker()
@@ -292,7 +304,6 @@ async def test_a_namespace_that_does_not_exist(heavy: Stage) -> None:
 
 
 async def test_a_quota_is_waited_for(heavy: Stage) -> None:
-    heavy.declare(heavy_tasks.run_script, "passing", ttl="4s")
     heavy.declare(heavy_tasks.run_script, "impatient", pending_timeout="1s")
     quota = {"metadata": {"name": "quota"}, "spec": {"hard": {"count/jobs.batch": "1"}}}
     path = f"/api/v1/namespaces/{heavy.namespace}/resourcequotas"
@@ -303,17 +314,17 @@ async def test_a_quota_is_waited_for(heavy: Stage) -> None:
 
     await eventually(counts, LONG, "the quota is not enforced")
     gate = heavy.file()
-    script = f"until [ -e {gate} ]; do sleep 0.1; done; printf 1 > $OXMQ_RESULT_FILE"
-    first = await heavy.add_script(script, "passing")
+    script = f"until [ -e {gate} ]; do sleep 0.3; done; printf 1 > $OXMQ_RESULT_FILE"
+    first = await heavy.add_script(script)
     async with heavy.working():
         await heavy.has_begun(first)
-        second = await heavy.add_script(script, "passing")
+        second = await heavy.add_script(script)
         third = await heavy.add_script(script, "impatient")
         assert "the cluster did not take the Job" in (why := await failure_of(third))
         assert "exceeded quota" in why
         gate.touch()
         assert await first.result(LONG) == 1
-        # The finished Job counts until its time to live is over.
+        await heavy.api.patch(f"{path}/quota", {"spec": {"hard": {"count/jobs.batch": "2"}}})
         assert await second.result(LONG) == 1
         await heavy.assert_sound()
     assert any("does not take the Job yet" in line and "exceeded quota" in line for line in await second.get_logs())
@@ -378,6 +389,72 @@ async def test_a_job_runs_anew(heavy: Stage) -> None:
     assert [len(heavy.runs_of(job)) for job in (completed, failed)] == [2, 2]
 
 
+async def test_a_job_runs_on_where_it_has_begun(heavy: Stage, elsewhere: str) -> None:
+    gate = heavy.file()
+    heavy.declare(heavy_tasks.run_script, "moving")
+    job = await heavy.add_script(f"until [ -e {gate} ]; do sleep 0.3; done; printf 1 > $OXMQ_RESULT_FILE", "moving")
+    async with heavy.working():
+        await heavy.has_begun(job)
+    del heavy.app.tasks[QUEUE, "moving"]
+    heavy.declare(heavy_tasks.run_script, "moving", namespace=elsewhere)
+    async with heavy.working():
+        gate.touch()
+        assert await job.result(LONG) == 1
+    assert [run.namespace for run in heavy.runs_of(job)] == [heavy.namespace]
+    await heavy.assert_sound()
+
+
+async def test_jobs_with_a_pod_come_first_when_their_worker_goes(heavy: Stage) -> None:
+    jobs = [await heavy.add_script("exec sleep 600") for _ in range(4)]
+    async with heavy.working(concurrency=1, concurrency_kubernetes=1):
+        for job in jobs[:2]:
+            await heavy.has_begun(job)
+    waiting = await heavy.app.queue(QUEUE).get_jobs(["waiting"], asc=True)
+    assert {job.id for job in waiting[:2]} == {job.id for job in jobs[:2]}
+    assert [job.id for job in waiting[2:]] == [job.id for job in jobs[2:]]
+    assert [await job.cancel() for job in jobs] == [True] * 4
+
+
+async def test_who_has_lost_a_job_does_not_stop_its_pod(heavy: Stage) -> None:
+    gate = heavy.file()
+    script = f"until [ -e {gate} ]; do sleep 0.3; done; printf 1 > $OXMQ_RESULT_FILE"
+    job = await heavy.add_script(script, timeout=4)
+    async with heavy.working() as worker:
+        await heavy.has_begun(job)
+        lock = f"{heavy.prefix}:{QUEUE}:{job.id}:lock"
+        heavy.redis.set(lock, "another worker's")
+        await eventually(lambda: worker.running == 0, LONG, "the time limit does not come")
+        [found] = await heavy.cluster_jobs_of(job)
+        assert "deletionTimestamp" not in found["metadata"]
+        gate.touch()
+        heavy.redis.delete(lock)
+        assert await job.result(LONG) == 1
+    await heavy.assert_sound()
+
+
+async def test_only_the_run_of_an_attempt_that_has_ended_is_over(heavy: Stage) -> None:
+    job = await heavy.add_script("exit 0", attempts=2)
+    context = heavy.app.context(QUEUE)
+    executor = KubernetesExecutor(context.runner, heavy.prefix, context.clock, read_settings(), [])
+    async with Worker(QUEUE, print, heavy.url, prefix=heavy.prefix) as worker:
+        for attempt in (1, 2):
+            taken = await worker.get_next_job(f"token {attempt}")
+            assert taken
+            run = RemoteRun(number=attempt, attempt=attempt, namespace="n", name=f"run-{attempt}", phase="spawned")
+            await context.runner.run(remote_runs.note_run(context.keys, job.id, f"token {attempt}", run, fresh=True))
+            # Told late of the end of the first attempt: the second is under way.
+            executor.ended(context, taken)
+            await executor.close()
+            state = await heavy.run_state(job)
+            assert state.run == run
+            await taken.move_to_failed("no", f"token {attempt}")
+        executor.ended(context, job)
+        await executor.close()
+    state = await heavy.run_state(job)
+    assert state.run
+    assert state.run.phase == "over"
+
+
 async def test_tasks_run_in_different_namespaces(heavy: Stage, elsewhere: str) -> None:
     heavy.declare(heavy_tasks.run_script, "elsewhere", namespace=elsewhere)
     here = await heavy.add_script("printf 1 > $OXMQ_RESULT_FILE")
@@ -392,7 +469,7 @@ async def test_tasks_run_in_different_namespaces(heavy: Stage, elsewhere: str) -
 
 async def test_jobs_in_pods_take_no_place_from_others(heavy: Stage) -> None:
     gate = heavy.file()
-    script = f"until [ -e {gate} ]; do sleep 0.1; done"
+    script = f"until [ -e {gate} ]; do sleep 0.3; done"
     async with heavy.working(concurrency=1, concurrency_kubernetes=5):
         many = [await heavy.add_script(script) for _ in range(5)]
         for job in many:
@@ -407,4 +484,15 @@ async def test_jobs_in_pods_take_no_place_from_others(heavy: Stage) -> None:
         gate.touch()
         await asyncio.gather(*(job.result(LONG) for job in (*many, *more)))
         assert (await (await heavy.add("double", {"number": 1})).result(LONG)) == 2
+    async with heavy.working(concurrency=1, concurrency_kubernetes=1):
+        gates = [heavy.file() for _ in range(2)]
+        two = [await heavy.add_script(f"until [ -e {gate} ]; do sleep 0.3; done") for gate in gates]
+        for job in two:
+            await heavy.has_begun(job)
+        gates[0].touch()
+        await two[0].result(LONG)
+        # Its slot goes to the other one, which gives back the worker's own place.
+        assert (await (await heavy.add("double", {"number": 1})).result(LONG)) == 2
+        gates[1].touch()
+        await two[1].result(LONG)
     await heavy.assert_sound()

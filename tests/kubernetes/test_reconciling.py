@@ -48,6 +48,11 @@ async def repairs_of(heavy: Stage, job_id: str) -> list[AuditEntry]:
     return list(reversed(mine))
 
 
+async def on_record(heavy: Stage, job_id: str) -> None:
+    """Wait until the audit stream tells of a repair."""
+    await eventually(lambda: repairs_of(heavy, job_id), LONG, "nothing is on record")
+
+
 async def no_job_left(heavy: Stage, job: Job[Any]) -> None:
     async def is_gone() -> bool:
         return not await heavy.cluster_jobs_of(job)
@@ -78,7 +83,7 @@ async def made_by_hand(heavy: Stage, job: Job[Any], **changes: Any) -> Json:
 
 async def test_orphans_are_deleted_after_a_grace_and_on_record(heavy: Stage) -> None:
     stopped = heavy.file()
-    script = f"trap 'touch {stopped}; exit 143' TERM; while :; do sleep 0.1; done"
+    script = f"trap 'touch {stopped}; exit 143' TERM; while :; do sleep 0.3; done"
     removed, cancelled = await heavy.add_script(script), await heavy.add_script("exec sleep 600")
     worker = heavy.start_worker()
     for job in (removed, cancelled):
@@ -93,7 +98,7 @@ async def test_orphans_are_deleted_after_a_grace_and_on_record(heavy: Stage) -> 
         assert await heavy.cluster_jobs_of(removed), "it has its grace"
         for job in (removed, cancelled):
             await no_job_left(heavy, job)
-            await eventually(lambda job=job: repairs_of(heavy, job.id), LONG, "nothing is on record")
+            await on_record(heavy, job.id)
         await eventually(stopped.exists, LONG, "the program was not told to stop")
     [entry] = await repairs_of(heavy, removed.id)
     assert entry.fields["action"] == "kubernetes delete"
@@ -122,7 +127,7 @@ async def test_a_job_that_comes_back_is_no_orphan_of_the_earlier_one(heavy: Stag
 
 async def test_a_cancelled_job_with_a_dead_worker(heavy: Stage) -> None:
     stopped = heavy.file()
-    job = await heavy.add_script(f"trap 'touch {stopped}; exit 143' TERM; while :; do sleep 0.1; done", attempts=2)
+    job = await heavy.add_script(f"trap 'touch {stopped}; exit 143' TERM; while :; do sleep 0.3; done", attempts=2)
     worker = heavy.start_worker()
     await heavy.has_begun(job)
     worker.kill9()
@@ -137,7 +142,7 @@ async def test_a_cancelled_job_with_a_dead_worker(heavy: Stage) -> None:
 
 async def test_what_a_job_wants_is_followed_and_all_else_goes(heavy: Stage) -> None:
     gate = heavy.file()
-    job = await heavy.add_script(f"until [ -e {gate} ]; do sleep 0.1; done; printf 1 > $OXMQ_RESULT_FILE")
+    job = await heavy.add_script(f"until [ -e {gate} ]; do sleep 0.3; done; printf 1 > $OXMQ_RESULT_FILE")
     async with heavy.working():
         await heavy.has_begun(job)
         followed = await seen(heavy, job, action="follow")
@@ -218,7 +223,7 @@ async def test_jobs_of_others_are_left_alone(heavy: Stage) -> None:
     pretending = await made_by_hand(heavy, job, job_id="events")
     orphan = await made_by_hand(heavy, job, job_id="unknown")
     async with heavy.working():
-        await eventually(lambda: repairs_of(heavy, "unknown"), LONG, "nothing is on record")
+        await on_record(heavy, "unknown")
         assert await job.result(LONG) is None
     left = {
         found["metadata"]["uid"]
@@ -251,7 +256,7 @@ async def test_a_deletion_that_is_refused_is_told_once(heavy: Stage, heavy_envir
     await gone.remove()
     heavy_environment(KUBECONFIG=str(heavy.plane.service_account_kubeconfig(heavy.namespace, "default")))
     async with heavy.working():
-        await eventually(lambda: repairs_of(heavy, gone.id), LONG, "nothing is on record")
+        await on_record(heavy, gone.id)
         report = await report_of(heavy)
         assert report
 
@@ -286,7 +291,7 @@ def process_of(report: Report, workers: list[WorkerProcess]) -> WorkerProcess:
 @pytest.mark.parametrize("accident", [signal.SIGKILL, signal.SIGSTOP])
 async def test_another_one_leads_when_the_leader_falls_silent(heavy: Stage, accident: signal.Signals) -> None:
     gate = heavy.file()
-    script = f"until [ -e {gate} ]; do sleep 0.1; done; printf 1 > $OXMQ_RESULT_FILE"
+    script = f"until [ -e {gate} ]; do sleep 0.3; done; printf 1 > $OXMQ_RESULT_FILE"
     jobs = [await heavy.add_script(script) for _ in range(3)]
     workers = [heavy.start_worker(concurrency=1, concurrency_kubernetes=1) for _ in range(2)]
     for job in jobs:
@@ -297,7 +302,7 @@ async def test_another_one_leads_when_the_leader_falls_silent(heavy: Stage, acci
     orphan = await made_by_hand(heavy, jobs[0], job_id="unknown")
     second = await leader(heavy, other_than=first.worker)
     assert second.term == first.term + 1
-    await eventually(lambda: repairs_of(heavy, "unknown"), LONG, "nothing is on record")
+    await on_record(heavy, "unknown")
     if accident == signal.SIGSTOP:
         silent.send(signal.SIGCONT)
         await leader(heavy)

@@ -16,12 +16,12 @@ from msgspec import Struct
 from oxmq.client.context import QueueContext
 from oxmq.client.job import Job
 from oxmq.clock import Clock
-from oxmq.errors import BackendError, OutcomeUnknownError, UnavailableError
+from oxmq.errors import BackendError, ConfigurationError, OutcomeUnknownError, UnavailableError
 from oxmq.executors.child_task import Reference
 from oxmq.kubernetes.api_client import connect
 from oxmq.kubernetes.cluster import Cluster
 from oxmq.kubernetes.follower import Follower
-from oxmq.kubernetes.naming import RUN, selector
+from oxmq.kubernetes.naming import RUN, label_value, selector
 from oxmq.kubernetes.reconciler import Reconciler
 from oxmq.kubernetes.settings import HeavySettings
 from oxmq.kubernetes.site import Site
@@ -138,9 +138,15 @@ class KubernetesExecutor:
     async def _claim_owner(self) -> str:
         while True:
             try:
-                return await self._runner.run(reconciling.claim_owner(self._prefix, uuid.uuid4().hex[:16]))
+                owner = await self._runner.run(reconciling.claim_owner(self._prefix, uuid.uuid4().hex[:16]))
             except (UnavailableError, OutcomeUnknownError) as error:
                 _log.warning("heavy jobs wait for Redis: %s", error)
+            else:
+                if label_value(owner) != owner:
+                    raise ConfigurationError(
+                        f"{reconciling.owner_key(self._prefix)} must be a label, not {owner!r:.80}"
+                    )
+                return owner
             await asyncio.sleep(_PAUSE)
 
     async def _forget(self, context: QueueContext, job_id: str) -> None:

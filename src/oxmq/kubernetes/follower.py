@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
@@ -136,7 +136,8 @@ class Follower:
             # The task's pods may have run elsewhere when that one was begun.
             self._site = self._site_in(state.current.namespace)
         identity = self._identify(state)
-        followed = self._site.watch.follow(identity.name)
+        # A run that has begun keeps its name, whatever this installation is called by now.
+        followed = self._site.watch.follow(identity.name if state.current is None else state.current.name)
         try:
             run = await self._begin(state, identity, followed)
             return await self._follow(run, followed)
@@ -250,12 +251,16 @@ class Follower:
         if self._has_waited:
             pods = await self._site.pods_of(run) or []
             raise PodError(missing_words(run.name, pods, await self._site.events_of(run)))
-        await self._until_stopped(run)
+        await self._until_stopped(run, self._rest)
 
-    async def _until_stopped(self, run: RemoteRun) -> None:
+    async def _until_stopped(self, run: RemoteRun, rest: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Wait until the pods of a run have ended whose Job is gone: the next attempt is not to run beside them.
 
         For as long as they may take over it: nobody can tell how long a node that does not answer will.
+
+        Args:
+            run: the run.
+            rest: how to wait. What is known of the end would be lost if the job were let go of.
         """
         self._has_waited = True
         ends = asyncio.get_running_loop().time() + self._spec.grace_seconds + _STOP_MARGIN
@@ -263,7 +268,7 @@ class Follower:
             pods = await self._site.pods_of(run)
             if pods is not None and all(pod_state(pod).ended is not None for pod in pods):
                 return
-            await self._rest(_STOP_TICK)
+            await rest(_STOP_TICK)
 
     async def _find(self, run: RemoteRun, followed: Followed) -> None:
         """Look for the Job of a run that another worker has begun."""
@@ -317,7 +322,8 @@ class Follower:
     async def _check_time(self, run: RemoteRun, state: RunState, pod: PodState) -> None:
         limit, since = self._spec.timeout_seconds, pod.running_since
         assert since is not None
-        began_ms = int(since.timestamp() * 1000)
+        # The node's clock may be behind: the pod has not run for longer than it was asked for.
+        began_ms = max(int(since.timestamp() * 1000), run.at_ms)
         if limit is not None and self._seconds_since(began_ms) > limit:
             await self._stop(run)
             await self._until_stopped(run)

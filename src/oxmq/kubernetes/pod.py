@@ -117,7 +117,7 @@ def run_job(target: str, queue: str, job_id: str, number: int, patience: float) 
     """
     signal.signal(signal.SIGTERM, _leave)  # a container's first process ends by no signal that it does not handle
     reference = _read_target(target)
-    task = reference.resolve()
+    task = _find(reference, target)
     if task.surroundings.keys.name != queue:
         raise ConfigurationError(f"{target} is a task of queue {task.surroundings.keys.name!r}, not of {queue!r}")
     run = _Run(task, job_id, number, patience)
@@ -166,7 +166,7 @@ def _leave(_number: int, _frame: object) -> None:
 
 
 def _keep_beating(run: _Run, ended: threading.Event) -> None:
-    while not ended.wait(min(_BEAT, run.patience / 4)):
+    while not ended.wait(min(_BEAT, max(run.patience, _PAUSE) / 4)):
         try:
             if run.beat():
                 continue
@@ -189,6 +189,13 @@ def _end(run: _Run, ended: threading.Event) -> None:
 def _read_added() -> int | None:
     text = os.environ.get("OXMQ_JOB_ADDED", "")
     return int(text) if text.isascii() and text.removeprefix("-").isdigit() else None
+
+
+def _find(reference: Reference, target: str) -> ChildTask:
+    try:
+        return reference.resolve()
+    except (ModuleNotFoundError, AttributeError, TypeError) as error:
+        raise ConfigurationError(f"this image has no task {target}: {error}") from error
 
 
 def _read_target(target: str) -> Reference:

@@ -21,7 +21,7 @@ from oxmq.errors import BackendError, OutcomeUnknownError, UnavailableError
 from oxmq.keys import QueueKeys
 from oxmq.kubernetes.cluster import Cluster, ClusterError, ConflictError, NotFoundError, Object
 from oxmq.kubernetes.fields import find, instant, true_condition, whole
-from oxmq.kubernetes.job_state import JobPhase, job_phase
+from oxmq.kubernetes.job_state import JobPhase, job_phase, job_state
 from oxmq.kubernetes.naming import Identity, identify, selector
 from oxmq.kubernetes.steps import IF_MISSING, ORDER, Step, decide
 from oxmq.ops import audit, reconciling, remote_runs
@@ -43,14 +43,23 @@ _AT_ONCE: Final = 100
 _RUNNING: Final = 250
 
 
+_LEAVING: Final = Step("keep", "", "it is being deleted")
+
+
 class Mine(Struct, frozen=True):
-    """Hold one of this installation's Jobs."""
+    """Hold one of this installation's Jobs.
+
+    Attributes:
+        expired: whether it ended so long ago that the cluster should have deleted it.
+        leaving: whether it is being deleted: something may hold that up for any time.
+    """
 
     identity: Identity
     namespace: str
     uid: str
     phase: JobPhase
     expired: bool
+    leaving: bool
 
 
 class Reconciler:
@@ -169,7 +178,7 @@ class Reconciler:
         return runs, "; ".join(errors)
 
     async def _reconcile_one(self, mine: Mine) -> SeenRun:
-        step = await self._decide(mine)
+        step = _LEAVING if mine.leaving else await self._decide(mine)
         seen = self._see(mine.namespace, mine.identity, mine.phase, step)
         if step.action in ("delete", "forget") and self._is_due(seen, step):
             await self._repair(mine, seen)
@@ -284,6 +293,7 @@ def _read(namespace: str, job: Object, now_ms: int) -> Mine | None:
         uid=str(metadata.get("uid", "")),
         phase=job_phase(job),
         expired=_is_expired(job, now_ms),
+        leaving=job_state(job).is_deleted,
     )
 
 
