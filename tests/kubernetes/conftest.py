@@ -9,11 +9,14 @@ import pytest
 import pytest_asyncio
 
 from tests.kubernetes.api import Api
-from tests.kubernetes.clusters import stage  # noqa: F401 - a fixture, for the tests to find
+from tests.kubernetes.clusters import stage
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.node_agent import NodeAgent
-from tests.kubernetes.stage import heavy, heavy_environment  # noqa: F401 - fixtures, for the tests to find
+from tests.kubernetes.stage import heavy, heavy_environment
 from tools import setup_kubernetes
+
+#: Fixtures that stand elsewhere are for the tests to find.
+__all__ = ["api", "control_plane", "heavy", "heavy_environment", "namespace", "node", "stage"]
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from oxmq import Job, JobFailedError, Kubernetes
 from oxmq.app_worker import AppWorker
 from oxmq.doctor.queues import dump_keys, find_queues
 from oxmq.invariants import Knowledge, violations
-from oxmq.kubernetes.job_state import job_phase
+from oxmq.kubernetes.diagnosis.job_state import job_phase
 from oxmq.kubernetes.pod import EXIT_UNWANTED
 from oxmq.ops import remote_runs
 from oxmq.ops.remote_runs import RunState

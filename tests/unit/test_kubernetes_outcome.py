@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oxmq.kubernetes.happenings import happenings, trouble
-from oxmq.kubernetes.job_state import job_phase, job_state
-from oxmq.kubernetes.outcome import missing_words, pod_verdict, silent_words, start_verdict, verdict
-from oxmq.kubernetes.pod_state import cannot_start, is_unschedulable, newest_first, pod_state
-from oxmq.kubernetes.quotes import last_lines, quote
+from oxmq.kubernetes.diagnosis.happenings import happenings, trouble
+from oxmq.kubernetes.diagnosis.job_state import job_phase, job_state
+from oxmq.kubernetes.diagnosis.outcome import missing_words, pod_verdict, silent_words, start_verdict, verdict
+from oxmq.kubernetes.diagnosis.pod_state import cannot_start, is_unschedulable, newest_first, pod_state
+from oxmq.kubernetes.diagnosis.quotes import last_lines, quote
+from oxmq.kubernetes.diagnosis.starting import pending_words
+from oxmq.kubernetes.diagnosis.times import span
 from oxmq.kubernetes.spec import Kubernetes
-from oxmq.kubernetes.starting import pending_words
-from oxmq.kubernetes.times import span
 from tests.support import hostile
 
 Json = dict[str, Any]

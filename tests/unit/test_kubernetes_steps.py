@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from oxmq.kubernetes.job_state import JobPhase
+from oxmq.kubernetes.diagnosis.job_state import JobPhase
 from oxmq.kubernetes.naming import Identity
 from oxmq.kubernetes.steps import IF_MISSING, ORDER, Action, decide
 from oxmq.ops.remote_runs import Left, Phase, RemoteRun, RunState

@@ -17,7 +17,7 @@ from oxmq.keys import DEFAULT_PREFIX
 from oxmq.kubernetes.access import load_library
 from oxmq.kubernetes.api_client import connect
 from oxmq.kubernetes.cluster import RIGHTS, Cluster, ClusterError, Listing
-from oxmq.kubernetes.job_state import job_phase
+from oxmq.kubernetes.diagnosis.job_state import job_phase
 from oxmq.kubernetes.naming import identify, selector
 from oxmq.kubernetes.settings import read_settings
 from oxmq.ops import reconciling

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from msgspec import Struct
 
 from oxmq.errors import OxmqError
-from oxmq.kubernetes.fields import text
+from oxmq.kubernetes.diagnosis.fields import text
 
 Object = dict[str, Any]
 """An object of the API, as JSON."""

@@ -37,16 +37,16 @@ from oxmq.kubernetes.cluster import (
     Object,
     QuotaError,
 )
-from oxmq.kubernetes.job_state import job_state
+from oxmq.kubernetes.diagnosis.job_state import job_state
+from oxmq.kubernetes.diagnosis.outcome import Verdict, missing_words, silent_words, start_verdict, verdict
+from oxmq.kubernetes.diagnosis.pod_state import PodState, cannot_start, newest_first, pod_state
+from oxmq.kubernetes.diagnosis.starting import pending_words
+from oxmq.kubernetes.diagnosis.times import span
 from oxmq.kubernetes.manifest import Work, build_job
 from oxmq.kubernetes.naming import Identity, identify
-from oxmq.kubernetes.outcome import Verdict, missing_words, silent_words, start_verdict, verdict
 from oxmq.kubernetes.pod import EXIT_UNWANTED
-from oxmq.kubernetes.pod_state import PodState, cannot_start, newest_first, pod_state
 from oxmq.kubernetes.site import Site, uid_of
 from oxmq.kubernetes.spec import Kubernetes
-from oxmq.kubernetes.starting import pending_words
-from oxmq.kubernetes.times import span
 from oxmq.kubernetes.watching import Followed
 from oxmq.ops import remote_runs
 from oxmq.ops.call import Call

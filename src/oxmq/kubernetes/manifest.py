@@ -12,8 +12,8 @@ from msgspec import Struct
 from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.executors.child_task import Reference
 from oxmq.kubernetes.cluster import Object
+from oxmq.kubernetes.diagnosis.pod_state import CONTAINER
 from oxmq.kubernetes.naming import Identity
-from oxmq.kubernetes.pod_state import CONTAINER
 from oxmq.kubernetes.settings import HeavySettings
 from oxmq.kubernetes.spec import Kubernetes, read_source
 

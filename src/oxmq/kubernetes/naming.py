@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from oxmq.errors import ConfigurationError
 from oxmq.keys import QueueKeys
-from oxmq.kubernetes.fields import entry, text
+from oxmq.kubernetes.diagnosis.fields import entry, text
 
 DOMAIN: Final = "oxmq.dev"
 MANAGED_BY: Final = "app.kubernetes.io/managed-by"

@@ -20,8 +20,8 @@ from oxmq.clock import Clock
 from oxmq.errors import BackendError, OutcomeUnknownError, UnavailableError
 from oxmq.keys import QueueKeys
 from oxmq.kubernetes.cluster import Cluster, ClusterError, ConflictError, NotFoundError, Object
-from oxmq.kubernetes.fields import find, instant, true_condition, whole
-from oxmq.kubernetes.job_state import JobPhase, job_phase, job_state
+from oxmq.kubernetes.diagnosis.fields import find, instant, true_condition, whole
+from oxmq.kubernetes.diagnosis.job_state import JobPhase, job_phase, job_state
 from oxmq.kubernetes.naming import Identity, identify, selector
 from oxmq.kubernetes.steps import IF_MISSING, ORDER, Step, decide
 from oxmq.ops import audit, reconciling, remote_runs

@@ -7,8 +7,8 @@ import logging
 from msgspec import Struct
 
 from oxmq.kubernetes.cluster import Cluster, ClusterError, ConflictError, NotFoundError, Object
-from oxmq.kubernetes.fields import text
-from oxmq.kubernetes.pod_state import PodState
+from oxmq.kubernetes.diagnosis.fields import text
+from oxmq.kubernetes.diagnosis.pod_state import PodState
 from oxmq.kubernetes.settings import HeavySettings
 from oxmq.kubernetes.watching import JobWatch, PodLook
 from oxmq.ops.remote_runs import RemoteRun

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from oxmq.kubernetes.job_state import JobPhase
+from oxmq.kubernetes.diagnosis.job_state import JobPhase
 from oxmq.kubernetes.naming import Identity
 from oxmq.ops.remote_runs import RemoteRun, RunState
 

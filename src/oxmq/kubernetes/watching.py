@@ -14,7 +14,7 @@ from contextlib import aclosing
 from typing import Final
 
 from oxmq.kubernetes.cluster import Cluster, ClusterError, ClusterUnavailableError, Object
-from oxmq.kubernetes.fields import text
+from oxmq.kubernetes.diagnosis.fields import text
 
 _log = logging.getLogger("oxmq.kubernetes")
 

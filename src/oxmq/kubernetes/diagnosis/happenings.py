@@ -8,8 +8,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from oxmq.kubernetes.fields import Fields, entries, instant, text, whole
-from oxmq.kubernetes.quotes import quote
+from oxmq.kubernetes.diagnosis.fields import Fields, entries, instant, text, whole
+from oxmq.kubernetes.diagnosis.quotes import quote
 
 #: How many events are told of at most.
 _TOLD: Final = 2

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from oxmq.kubernetes.pod_state import Ended
-from oxmq.kubernetes.quotes import quote
+from oxmq.kubernetes.diagnosis.pod_state import Ended
+from oxmq.kubernetes.diagnosis.quotes import quote
 
 #: The signals of Linux, which pods run on whatever the worker runs on.
 _SIGNALS: Final = {

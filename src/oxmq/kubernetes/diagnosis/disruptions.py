@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from oxmq.kubernetes.happenings import happened
-from oxmq.kubernetes.pod_state import PodState
-from oxmq.kubernetes.quotes import quote
-from oxmq.kubernetes.times import moment
+from oxmq.kubernetes.diagnosis.happenings import happened
+from oxmq.kubernetes.diagnosis.pod_state import PodState
+from oxmq.kubernetes.diagnosis.quotes import quote
+from oxmq.kubernetes.diagnosis.times import moment
 
 #: What the kubelet says where the pod itself took more than it may, for which no drain or pressure is to blame.
 _OWN_LIMIT: Final = re.compile(

@@ -12,8 +12,18 @@ from typing import Final
 
 from msgspec import Struct
 
-from oxmq.kubernetes.fields import Fields, condition, entries, entry, find, instant, text, true_condition, whole
-from oxmq.kubernetes.happenings import happened
+from oxmq.kubernetes.diagnosis.fields import (
+    Fields,
+    condition,
+    entries,
+    entry,
+    find,
+    instant,
+    text,
+    true_condition,
+    whole,
+)
+from oxmq.kubernetes.diagnosis.happenings import happened
 
 #: The container of a pod that runs the job; the first one where none has the name.
 CONTAINER: Final = "job"

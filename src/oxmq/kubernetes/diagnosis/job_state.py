@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from oxmq.kubernetes.fields import Fields, entries, find, text, true_condition, whole
+from oxmq.kubernetes.diagnosis.fields import Fields, entries, find, text, true_condition, whole
 
 JobPhase = Literal["active", "complete", "failed", "suspended"]
 """Whether a Job is over, as its conditions say."""

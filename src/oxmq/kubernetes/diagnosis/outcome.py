@@ -12,15 +12,15 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from oxmq.kubernetes.disruptions import disruption, node_name, own_excess
-from oxmq.kubernetes.endings import exit_facts, exit_words
-from oxmq.kubernetes.happenings import trouble
-from oxmq.kubernetes.job_state import JobState, job_state
-from oxmq.kubernetes.pod_state import Ended, PodState, newest_first, pod_state
-from oxmq.kubernetes.quotes import full_stop, last_lines, quote
+from oxmq.kubernetes.diagnosis.disruptions import disruption, node_name, own_excess
+from oxmq.kubernetes.diagnosis.endings import exit_facts, exit_words
+from oxmq.kubernetes.diagnosis.happenings import trouble
+from oxmq.kubernetes.diagnosis.job_state import JobState, job_state
+from oxmq.kubernetes.diagnosis.pod_state import Ended, PodState, newest_first, pod_state
+from oxmq.kubernetes.diagnosis.quotes import full_stop, last_lines, quote
+from oxmq.kubernetes.diagnosis.starting import may_start, not_started, start_words
+from oxmq.kubernetes.diagnosis.times import moment, span
 from oxmq.kubernetes.spec import Kubernetes
-from oxmq.kubernetes.starting import may_start, not_started, start_words
-from oxmq.kubernetes.times import moment, span
 
 Kind = Literal["succeeded", "failed", "disrupted", "lost"]
 """How a Job ended: ``disrupted`` is not the program's fault; ``lost`` when nobody can tell."""

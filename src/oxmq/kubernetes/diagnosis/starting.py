@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from oxmq.kubernetes.disruptions import node_name
-from oxmq.kubernetes.endings import exit_words
-from oxmq.kubernetes.happenings import happened, trouble
-from oxmq.kubernetes.pod_state import PodState, Waiting, pod_state
-from oxmq.kubernetes.quotes import full_stop, quote
-from oxmq.kubernetes.times import span
+from oxmq.kubernetes.diagnosis.disruptions import node_name
+from oxmq.kubernetes.diagnosis.endings import exit_words
+from oxmq.kubernetes.diagnosis.happenings import happened, trouble
+from oxmq.kubernetes.diagnosis.pod_state import PodState, Waiting, pod_state
+from oxmq.kubernetes.diagnosis.quotes import full_stop, quote
+from oxmq.kubernetes.diagnosis.times import span
 
 #: Container reasons that speak of the image, with the words for them.
 _IMAGE: Final = {
