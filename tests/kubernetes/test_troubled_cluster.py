@@ -16,7 +16,7 @@ from msgspec import structs
 
 from oxmq import Job, Kubernetes, Oxmq, heavy_jobs
 from oxmq.app_worker import AppWorker
-from oxmq.kubernetes import executor, follower, watching
+from oxmq.kubernetes import executor, follower, held_job, spawning, watching
 from oxmq.kubernetes.api_client import connect
 from oxmq.kubernetes.executor import KubernetesExecutor
 from oxmq.kubernetes.watching import JobWatch
@@ -75,9 +75,10 @@ class Site:
 @pytest_asyncio.fixture
 async def site(redis_url: str, prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     """Return a cluster that is well, so far. Whatever is waited for is waited for a short time."""
-    for name, seconds in {"_FIRST_PAUSE": 0.1, "_PENDING_TICK": 0.2, "_RUNNING_TICK": 0.5}.items():
+    for name, seconds in {"_PENDING_TICK": 0.2, "_RUNNING_TICK": 0.5}.items():
         monkeypatch.setattr(follower, name, seconds)
-    monkeypatch.setattr(watching, "_FIRST_PAUSE", 0.1)
+    for module, name in ((spawning, "_FIRST_PAUSE"), (watching, "_FIRST_PAUSE"), (held_job, "_PAUSE")):
+        monkeypatch.setattr(module, name, 0.1)
     monkeypatch.setattr(executor, "JobWatch", partial(JobWatch, round_seconds=1.0))
     impatient = partial(KubernetesExecutor, open_cluster=partial(connect, deadline=DEADLINE))
     monkeypatch.setattr(heavy_jobs, "KubernetesExecutor", impatient)

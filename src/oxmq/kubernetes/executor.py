@@ -21,6 +21,7 @@ from oxmq.executors.child_task import Reference
 from oxmq.kubernetes.api_client import connect
 from oxmq.kubernetes.cluster import Cluster
 from oxmq.kubernetes.follower import Follower
+from oxmq.kubernetes.held_job import HeldJob
 from oxmq.kubernetes.naming import RUN, label_value, selector
 from oxmq.kubernetes.reconciler import Reconciler
 from oxmq.kubernetes.settings import HeavySettings
@@ -106,7 +107,8 @@ class KubernetesExecutor:
     async def run(self, context: QueueContext, job: Job[Any], task: HeavyTask) -> msgspec.Raw:
         """Run a job in a pod and return its result as JSON: see `Follower.run`."""
         namespace = self._namespace_of(task.spec)
-        follower = Follower(self._site_in, namespace, context, job, task.spec, task.reference, self._let_go)
+        held = HeldJob(context, job, self._let_go)
+        follower = Follower(self._site_in, namespace, held, task.spec, task.reference)
         self.running += 1
         try:
             return await follower.run()

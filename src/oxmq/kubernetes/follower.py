@@ -9,50 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Final, NoReturn
 
 import msgspec
 from msgspec import structs
 
-from oxmq.client.context import QueueContext
-from oxmq.client.job import Job
-from oxmq.errors import (
-    BackendError,
-    Delay,
-    JobError,
-    JobTimeoutError,
-    OutcomeUnknownError,
-    OxmqError,
-    UnavailableError,
-    Unrecoverable,
-)
+from oxmq.errors import BackendError, Delay, JobError, JobTimeoutError, Unrecoverable
 from oxmq.executors.child_task import Reference, Reply, raise_failure
-from oxmq.kubernetes.cluster import (
-    AlreadyExistsError,
-    ClusterError,
-    ClusterUnavailableError,
-    NotFoundError,
-    Object,
-    QuotaError,
-)
+from oxmq.kubernetes.cluster import ClusterError, NotFoundError, Object
 from oxmq.kubernetes.diagnosis.job_state import job_state
-from oxmq.kubernetes.diagnosis.outcome import Verdict, missing_words, silent_words, start_verdict, verdict
+from oxmq.kubernetes.diagnosis.outcome import (
+    PodError,
+    Verdict,
+    failure,
+    missing_words,
+    silent_words,
+    start_verdict,
+    verdict,
+)
 from oxmq.kubernetes.diagnosis.pod_state import PodState, cannot_start, newest_first, pod_state
 from oxmq.kubernetes.diagnosis.starting import pending_words
 from oxmq.kubernetes.diagnosis.times import span
-from oxmq.kubernetes.manifest import Work, build_job
-from oxmq.kubernetes.naming import Identity, identify
+from oxmq.kubernetes.held_job import HeldJob
+from oxmq.kubernetes.manifest import Work
+from oxmq.kubernetes.naming import Identity
 from oxmq.kubernetes.pod import EXIT_UNWANTED
 from oxmq.kubernetes.site import Site, uid_of
+from oxmq.kubernetes.spawning import spawn
 from oxmq.kubernetes.spec import Kubernetes
 from oxmq.kubernetes.watching import Followed
-from oxmq.ops import remote_runs
-from oxmq.ops.call import Call
 from oxmq.ops.remote_runs import Left, RemoteRun, RunState
-
-_T = TypeVar("_T")
 
 _log = logging.getLogger("oxmq.kubernetes")
 
@@ -70,8 +57,6 @@ _DELETE_PATIENCE: Final = 3.0
 #: How often to look whether a pod that was told to end has ended, and how much longer than its grace period that may
 #: take, in seconds.
 _STOP_TICK, _STOP_MARGIN = 0.5, 10.0
-#: How long to wait before the cluster is asked again for a pod, at first and at most, in seconds.
-_FIRST_PAUSE, _LAST_PAUSE = 1.0, 30.0
 #: How much of a program's log goes to its job: lines, and characters a line.
 _LOG_LINES, _LOG_WIDTH = 200, 4_096
 #: How many last lines a failure quotes.
@@ -80,46 +65,34 @@ _QUOTED_LINES: Final = 20
 _MOST_DISRUPTIONS: Final = 10
 
 
-class PodError(OxmqError):
-    """Say that the pod of a job failed, and why; or that the task raised an error in it."""
-
-
 class Follower:
     """Follow one job. Made for each run of a job by a worker.
 
     Args:
         site_in: returns where runs of a namespace take place.
         namespace: where this one does, unless it has begun elsewhere.
-        context: the queue's.
-        job: the job, locked by this worker.
+        held: the job.
         spec: what its task says of its pod.
         reference: where the pod finds the task.
-        let_go: set when the worker closes: then the job goes back to the queue and its pod goes on.
     """
 
     def __init__(
         self,
         site_in: Callable[[str], Site],
         namespace: str,
-        context: QueueContext,
-        job: Job[Any],
+        held: HeldJob,
         spec: Kubernetes,
         reference: Reference,
-        let_go: asyncio.Event,
     ) -> None:
         self._site_in = site_in
         self._site = site_in(namespace)
-        self._context = context
-        self._job = job
+        self._held = held
         self._spec = spec
         self._reference = reference
-        self._let_go = let_go
         self._hopeless_since: float | None = None
         self._looked_at = 0.0
         self._has_waited = False
         self._running: PodState | None = None
-        self._noted: RemoteRun | None = None
-        self._told = ""
 
     async def run(self) -> msgspec.Raw:
         """Spawn or find the job's pod, follow it, and return its result as JSON.
@@ -131,7 +104,7 @@ class Follower:
             WaitForChildren, RateLimited: the task raised them.
             CancelledError: the job was stopped, or goes back to the queue because the worker closes.
         """
-        state = await self._state()
+        state = await self._held.read_state()
         if state.current is not None:
             # The task's pods may have run elsewhere when that one was begun.
             self._site = self._site_in(state.current.namespace)
@@ -142,9 +115,9 @@ class Follower:
             run = await self._begin(state, identity, followed)
             return await self._follow(run, followed)
         except asyncio.CancelledError:
-            if self._noted is not None and self._is_to_stop:
-                await self._stop(self._noted)
-            if self._job.run is None or self._job.run.stop_requested:
+            if self._held.noted is not None and self._held.is_to_stop:
+                await self._stop(self._held.noted)
+            if self._held.was_stopped:
                 raise
             raise Delay(0) from None  # the event loop ends: that is no fault of the job, and its pod goes on
         finally:
@@ -157,18 +130,18 @@ class Follower:
         number = found.number if found is not None else (state.run.number if state.run else 0) + 1
         return Identity(
             owner=self._site.owner,
-            prefix=self._context.keys.prefix,
-            queue=self._context.keys.name,
-            job_id=self._job.id,
+            prefix=self._held.keys.prefix,
+            queue=self._held.keys.name,
+            job_id=self._held.id,
             timestamp=state.timestamp,
             number=number,
             attempt=state.attempts_made + 1,
-            task=self._job.name,
+            task=self._held.name,
         )
 
     async def _begin(self, state: RunState, identity: Identity, followed: Followed) -> RemoteRun:
         """Return the run, once its pod has been asked for."""
-        run = self._noted = state.current
+        run = self._held.noted = state.current
         if run is None:
             before = state.run
             run = RemoteRun(
@@ -177,54 +150,19 @@ class Follower:
                 namespace=self._site.namespace,
                 name=identity.name,
                 phase="spawning",
-                at_ms=self._context.clock.now_ms(),
+                at_ms=self._held.now_ms(),
                 disruptions=before.disruptions if before is not None and before.attempt == identity.attempt else 0,
             )
-            await self._note(run, fresh=True)
+            await self._held.note(run, fresh=True)
         elif state.result is not None or run.phase == "spawned":
             return run
-        created = await self._spawn(run, identity)
+        work = Work(identity=identity, reference=self._reference, data=self._held.data)
+        created = await spawn(self._site, self._held, self._spec, run, work)
         self._site.watch.found(followed, created)
         spawned = structs.replace(run, phase="spawned", uid=uid_of(created))
-        await self._note(spawned)
-        await self._tell(f"Kubernetes Job {run.namespace}/{run.name} was created")
+        await self._held.note(spawned)
+        await self._held.tell(f"Kubernetes Job {run.namespace}/{run.name} was created")
         return spawned
-
-    async def _spawn(self, run: RemoteRun, identity: Identity) -> Object:
-        """Create the run's Job, or adopt the one that is there; wait where waiting helps."""
-        work = Work(identity=identity, reference=self._reference, data=self._job.record.data)
-        manifest = build_job(self._spec, self._site.settings, work)
-        pause = _FIRST_PAUSE
-        while True:
-            try:
-                return await self._site.cluster.create_job(run.namespace, manifest)
-            except AlreadyExistsError:
-                adopted = await self._adopt(run, identity)
-                if adopted is not None:
-                    return adopted
-                asked, why = None, "its Job vanished while it was looked at"
-            except (QuotaError, ClusterUnavailableError) as error:
-                asked, why = getattr(error, "retry_after", None), str(error)
-            except ClusterError as error:
-                raise Unrecoverable(f"the cluster refuses the Job of this job: {error}") from error
-            self._check_patience(run, why)
-            await self._tell(f"the cluster does not take the Job yet: {why}")
-            await self._rest(asked or random.uniform(pause / 2, pause))
-            pause = min(2 * pause, _LAST_PAUSE)
-
-    async def _adopt(self, run: RemoteRun, identity: Identity) -> Object | None:
-        try:
-            job = await self._site.cluster.get_job(run.namespace, run.name)
-        except (NotFoundError, ClusterUnavailableError):
-            return None
-        if identify(job) != identity:
-            raise Unrecoverable(f"there is a Job {run.namespace}/{run.name} that is not of this job")
-        return job
-
-    def _check_patience(self, run: RemoteRun, why: str) -> None:
-        waited = self._seconds_since(run.at_ms)
-        if waited > self._spec.pending_seconds:
-            raise PodError(f"the cluster did not take the Job in {waited:.0f} s: {why}")
 
     # ---- following -----------------------------------------------------------------------------------------------
 
@@ -234,7 +172,7 @@ class Follower:
                 await self._find(run, followed)
             missing, job = followed.missing, followed.job
             # Read after the cluster was: what the pod left, it left before it ended.
-            state = await self._state()
+            state = await self._held.read_state()
             if state.result is not None:
                 return await self._conclude(run, state.result)
             _check_wanted(run, state)
@@ -244,14 +182,14 @@ class Follower:
             if job is not None and (result := await self._judge(run, job, state)) is not None:
                 return result
             await self._watch_over(run, state)
-            await self._rest(_PENDING_TICK if self._running is None else _RUNNING_TICK, followed)
+            await self._held.rest(_PENDING_TICK if self._running is None else _RUNNING_TICK, followed)
 
     async def _lose(self, run: RemoteRun) -> None:
         """Fail the attempt of a run whose Job is gone; the first time, only wait until its pods are gone, too."""
         if self._has_waited:
             pods = await self._site.pods_of(run) or []
             raise PodError(missing_words(run.name, pods, await self._site.events_of(run)))
-        await self._until_stopped(run, self._rest)
+        await self._until_stopped(run, self._held.rest)
 
     async def _until_stopped(self, run: RemoteRun, rest: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """Wait until the pods of a run have ended whose Job is gone: the next attempt is not to run beside them.
@@ -299,10 +237,10 @@ class Follower:
         state = pod_state(pod)
         if state.running_since is not None:
             self._running = state
-            await self._tell(f"pod {state.name} runs on node {state.node}")
+            await self._held.tell(f"pod {state.name} runs on node {state.node}")
         elif state.has_started:
             return  # the Job is about to say how it ended
-        elif self._seconds_since(run.at_ms) > self._spec.pending_seconds:
+        elif self._held.seconds_since(run.at_ms) > self._spec.pending_seconds:
             events = await self._site.events_of(run, state.name)
             await self._fail(run, Verdict("failed", pending_words(pod, events, self._spec.pending_seconds)))
         elif pod is not None:
@@ -324,11 +262,11 @@ class Follower:
         assert since is not None
         # The node's clock may be behind: the pod has not run for longer than it was asked for.
         began_ms = max(int(since.timestamp() * 1000), run.at_ms)
-        if limit is not None and self._seconds_since(began_ms) > limit:
+        if limit is not None and self._held.seconds_since(began_ms) > limit:
             await self._stop(run)
             await self._until_stopped(run)
             raise JobTimeoutError(f"the pod ran longer than its timeout of {span(limit)} and was stopped")
-        silent = self._seconds_since(max(state.heart_ms or 0, began_ms))
+        silent = self._held.seconds_since(max(state.heart_ms or 0, began_ms))
         if self._spec.command is not None:
             await self._check_node(run, pod)
         elif silent > self._spec.heart_seconds:
@@ -346,7 +284,7 @@ class Follower:
         pods = await self._site.pods_of(run) or []
         newest = pod_state(_newest(pods))
         since = newest.silent_since
-        silent = 0.0 if since is None else self._seconds_since(int(since.timestamp() * 1000))
+        silent = 0.0 if since is None else self._held.seconds_since(int(since.timestamp() * 1000))
         if pods and newest.name != pod.name:
             await self._fail(run, Verdict("lost", f"the cluster has put pod {newest.name} in the place of {pod.name}"))
         if silent > self._spec.heart_seconds:
@@ -357,7 +295,7 @@ class Follower:
     async def _fail(self, run: RemoteRun, found: Verdict) -> NoReturn:
         await self._stop(run)
         await self._until_stopped(run)
-        raise PodError(found.words) if found.retriable else Unrecoverable(found.words)
+        raise failure(found)
 
     # ---- ending --------------------------------------------------------------------------------------------------
 
@@ -365,7 +303,7 @@ class Follower:
         if left.result is None:
             if left.signal and left.signal != "Unrecoverable":
                 # The attempt goes on, in another pod.
-                await self._note(structs.replace(run, phase="over"), fresh=True)
+                await self._held.note(structs.replace(run, phase="over"), fresh=True)
             raise_failure(Reply(None, left.message, left.trace, left.signal, left.seconds))
         return msgspec.Raw(left.result.encode())
 
@@ -387,7 +325,7 @@ class Follower:
             return self._result_of(newest)
         if found.kind == "disrupted":
             await self._run_again(run, found.words)
-        raise PodError(found.words) if found.retriable else Unrecoverable(found.words)
+        raise failure(found)
 
     def _is_refused(self, pod: PodState, state: RunState) -> bool:
         """Tell whether the cluster has put a pod in the place of the one that has the run, and that was refused it."""
@@ -396,7 +334,7 @@ class Follower:
 
     async def _wait_for_first(self, run: RemoteRun, pod: PodState, pods: list[Object], state: RunState) -> None:
         """Let the first pod of a run go on as long as it lives, whatever the cluster says."""
-        silent = self._seconds_since(state.heart_ms or 0)
+        silent = self._held.seconds_since(state.heart_ms or 0)
         is_there = any(pod_state(found).name == state.pod for found in pods)
         if not is_there or silent > self._spec.heart_seconds:
             await self._run_again(run, f"the cluster took pod {state.pod} away and put {pod.name} in its place.")
@@ -405,8 +343,8 @@ class Follower:
         """Have the attempt go on in another pod, unless that was done too often."""
         if run.disruptions >= _MOST_DISRUPTIONS:
             raise PodError(words)
-        await self._tell(f"{words} It runs again, at no cost.")
-        await self._note(structs.replace(run, phase="over", disruptions=run.disruptions + 1), fresh=True)
+        await self._held.tell(f"{words} It runs again, at no cost.")
+        await self._held.note(structs.replace(run, phase="over", disruptions=run.disruptions + 1), fresh=True)
         raise Delay(_AFTER_DISRUPTION)
 
     def _result_of(self, pod: PodState | None) -> msgspec.Raw:
@@ -434,85 +372,17 @@ class Follower:
 
     async def _keep_log(self, log: str) -> None:
         for line in log.splitlines()[-_LOG_LINES:]:
-            await self._tell(line[:_LOG_WIDTH], always=True)
+            await self._held.tell(line[:_LOG_WIDTH], always=True)
 
     async def _stop(self, run: RemoteRun) -> None:
         """Delete the run's Job if that can be done soon; what is left is seen by the reconciler."""
         try:
             async with asyncio.timeout(_DELETE_PATIENCE):
                 # Refused where another worker has the job by now, and follows the pod.
-                await self._context.runner.run(self._noting(run))
+                await self._held.check(run)
                 await self._site.delete(run)
         except (ClusterError, BackendError, JobError, TimeoutError) as error:
             _log.warning("Job %s/%s is not deleted yet: %r", run.namespace, run.name, error)
-
-    # ---- the queue's job -----------------------------------------------------------------------------------------
-
-    @property
-    def _is_to_stop(self) -> bool:
-        """Tell whether the pod is to be stopped, too: the job was, and does not only go back to the queue."""
-        run = self._job.run
-        return run is not None and run.stop_requested and not run.handed_back
-
-    async def _state(self) -> RunState:
-        return await self._ask(remote_runs.get_run_state(self._context.keys, self._job.id))
-
-    async def _note(self, run: RemoteRun, *, fresh: bool = False) -> None:
-        self._noted = run
-        await self._ask(self._noting(run, fresh=fresh))
-
-    def _noting(self, run: RemoteRun, *, fresh: bool = False) -> Call[None]:
-        return remote_runs.note_run(self._context.keys, self._job.id, self._job.token, run, fresh=fresh)
-
-    async def _ask(self, call: Call[_T]) -> _T:
-        """Ask Redis until it answers: the pod goes on meanwhile."""
-        warned = False
-        while True:
-            try:
-                return await self._context.runner.run(call)
-            except (UnavailableError, OutcomeUnknownError) as error:
-                if not warned:
-                    _log.warning("job %s waits for Redis: %s", self._job.id, error)
-                warned = True
-            await self._rest(_FIRST_PAUSE)
-
-    async def _tell(self, line: str, *, always: bool = False) -> None:
-        """Write a line to the job's log, unless the last one said the same."""
-        if line == self._told and not always:
-            return
-        self._told = line
-        try:
-            await self._job.log(line.encode(errors="backslashreplace").decode())
-        except (BackendError, OxmqError) as error:
-            _log.warning("job %s: a line of its log is lost: %s", self._job.id, error)
-
-    def _seconds_since(self, ms: int) -> float:
-        return (self._context.clock.now_ms() - ms) / 1000
-
-    async def _rest(self, seconds: float, followed: Followed | None = None) -> None:
-        """Wait for news, at most so long; when the worker closes, give the job back to the queue."""
-        if not self._let_go.is_set():
-            news = asyncio.ensure_future(asyncio.sleep(seconds) if followed is None else followed.wait(seconds))
-            closing = asyncio.ensure_future(self._let_go.wait())
-            try:
-                await asyncio.wait((news, closing), return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                news.cancel()
-                closing.cancel()
-        if self._let_go.is_set():
-            await self._hand_back()
-
-    async def _hand_back(self) -> NoReturn:
-        """Give the job back as the next one to be taken, for its pod goes on.
-
-        Raises:
-            CancelledError: what ends this run.
-            Delay: it has been stopped already.
-        """
-        if self._job.run is not None:
-            self._job.run.hand_back()
-            await asyncio.sleep(0)
-        raise Delay(0)
 
 
 def _check_wanted(run: RemoteRun, state: RunState) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Iterator
+from ssl import SSLCertVerificationError
 
 from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
 
@@ -63,6 +65,7 @@ class Attempts:
         self._deadline = time.monotonic() + timeout
         self._longest_pause = _FIRST_PAUSE
         self._lost: Exception | None = None
+        self._kept_from: NotSentError | None = None
 
     @property
     def remaining(self) -> float:
@@ -81,6 +84,8 @@ class Attempts:
         pause = random.uniform(0, self._longest_pause)
         self._longest_pause = min(self._longest_pause * 2, _LAST_PAUSE)
         over = time.monotonic() + pause > self._deadline
+        if isinstance(error, NotSentError) and error.cause is not None:
+            self._kept_from = error
         if isinstance(error, ReplyLostError):
             self._lost = error
             if over or self._retry not in (Retry.READ, Retry.SAFE):
@@ -90,6 +95,8 @@ class Attempts:
         return pause
 
     def _failure(self, error: Exception) -> BackendError:
+        if isinstance(error, NotSentError) and error.cause is None and self._kept_from is not None:
+            error = self._kept_from  # the last try was cut short: what kept an earlier one says more
         # An earlier try may have been done, whatever became of this one.
         if self._lost is None:
             return _refused(error, self._name)
@@ -112,9 +119,17 @@ def is_missing_key(error: Exception) -> bool:
 
 def _is_passing(error: Exception) -> bool:
     if isinstance(error, NotSentError):
-        # Credentials that are refused now will be refused in a second.
-        return not isinstance(error.cause, AuthenticationError)
+        # Credentials and certificates that are refused now will be refused in a second.
+        return not any(
+            isinstance(cause, AuthenticationError | SSLCertVerificationError) for cause in _chain(error.cause)
+        )
     return _code(error) in _PASSING
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _refused(error: Exception, operation: str) -> BackendError:

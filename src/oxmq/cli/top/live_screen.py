@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from rich.text import Text
 from textual import work
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static
@@ -82,7 +84,8 @@ class LiveScreen(Screen[None], Generic[V]):
             self._under_way -= 1
         self.view = view
         self.status("")
-        self.show(view)
+        with suppress(NoMatches):  # the screen has been left meanwhile, and is being taken down
+            self.show(view)
 
     def show_again(self) -> None:
         """Show the latest view once more, after something about its looks has changed."""

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from oxmq.errors import OxmqError, Unrecoverable
 from oxmq.kubernetes.diagnosis.disruptions import disruption, node_name, own_excess
 from oxmq.kubernetes.diagnosis.endings import exit_facts, exit_words
 from oxmq.kubernetes.diagnosis.happenings import trouble
@@ -48,6 +49,15 @@ class Verdict(Struct, frozen=True):
     kind: Kind
     words: str
     retriable: bool = True
+
+
+class PodError(OxmqError):
+    """Say that the pod of a job failed, and why."""
+
+
+def failure(found: Verdict) -> OxmqError:
+    """Return what a verdict other than success makes of the attempt: a `PodError`, or `Unrecoverable` for the job."""
+    return PodError(found.words) if found.retriable else Unrecoverable(found.words)
 
 
 def verdict(job: object, pods: object, events: object, log: str, spec: Kubernetes) -> Verdict | None:
