@@ -274,7 +274,8 @@ async def test_a_job_that_fails(stage: Stage) -> None:
 async def test_a_job_that_takes_too_long(stage: Stage) -> None:
     await stage.create("first", activeDeadlineSeconds=1)
     failed = await stage.condition("first", "Failed")
-    assert failed["reason"] == "DeadlineExceeded"
+    # The controller of 1.20 may see its own killing of the pod first.
+    assert failed["reason"] in ("DeadlineExceeded", "BackoffLimitExceeded")
 
 
 async def test_a_finished_job_is_removed_after_its_time(stage: Stage) -> None:
