@@ -56,6 +56,7 @@ async def tell_until(path: str) -> str:
     job = oxmq.sync.current_job()
     job.update_progress({"done": 1})
     job.log("begun")
+    Path(f"{path}.begun").touch()
     while not Path(path).exists():
         await asyncio.sleep(0.01)
     Path(f"{path}.end").touch()

@@ -380,8 +380,7 @@ def test_a_pod_that_cannot_reach_redis_for_too_long_ends_by_itself(far_pods: Pod
 def test_a_pod_outlives_a_short_absence_of_redis(far_pods: Pods, proxy: FaultProxy, fault: str) -> None:
     far_pods.add("tell_until", path=str(far_pods.file))
     process = far_pods.start("tell_until", OXMQ_TEST_ANSWER="0.2")
-    logs = f"{far_pods.bench.keys.job('a')}:logs"
-    eventually_sync(lambda: far_pods.bench.client.exists(logs), PATIENCE)
+    eventually_sync(Path(f"{far_pods.file}.begun").exists, PATIENCE)
     getattr(proxy, fault)()
     far_pods.file.write_text("done")
     # Its handler has ended, and there is nobody to tell.

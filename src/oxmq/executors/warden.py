@@ -80,10 +80,12 @@ class Warden:
         except (ValueError, subprocess.SubprocessError) as error:
             return {"error": str(error), "errno": 0}
         self._watch(process)
-        code = process.returncode
+        # Before anything is reported: the worker then kills this group, and the program may have left it.
+        process.kill()
+        code = process.wait()
         self._drain()
         lines = self._output.decode(errors="replace").splitlines()[-OUTPUT_LINES:]
-        return {"code": -signal.SIGKILL if code is None else code, "stopped": self._stopped, "output": lines}
+        return {"code": code, "stopped": self._stopped, "output": lines}
 
     def end(self) -> None:
         """Kill everything, this process too."""
