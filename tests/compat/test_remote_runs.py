@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -21,19 +23,19 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 RUN = RemoteRun(number=1, attempt=1, namespace="jobs", name="echo-1", phase="spawned", uid="u1", at_ms=1)
 
 
-async def taken_into_a_pod(queue: Queue, server: RedisServer, runner: AsyncRunner) -> Any:
-    """Return our job, which has run in a pod that has left its result."""
+@asynccontextmanager
+async def taken_into_a_pod(queue: Queue, server: RedisServer, runner: AsyncRunner) -> AsyncGenerator[Any]:
+    """Yield our job, which has run in a pod that has left its result."""
     added = await queue.add("echo", {"month": 5}, attempts=3)
-    worker = Worker(queue.name, behave, connection=server.url)
-    job = await worker.get_next_job("token")
-    await worker.close()
-    assert job is not None
-    assert job.id == added.id
-    keys = QueueKeys(queue.name)
-    await runner.run(remote_runs.note_run(keys, job.id, "token", RUN, fresh=True))
-    assert await runner.run(remote_runs.beat_run(keys, job.id, 1, "pod-1", 5))
-    assert await runner.run(remote_runs.leave_result(keys, job.id, "pod-1", Left(number=1, result="7")))
-    return job
+    async with Worker(queue.name, behave, connection=server.url) as worker:
+        job = await worker.get_next_job("token")
+        assert job is not None
+        assert job.id == added.id
+        keys = QueueKeys(queue.name)
+        await runner.run(remote_runs.note_run(keys, job.id, "token", RUN, fresh=True))
+        assert await runner.run(remote_runs.beat_run(keys, job.id, 1, "pod-1", 5))
+        assert await runner.run(remote_runs.leave_result(keys, job.id, "pod-1", Left(number=1, result="7")))
+        yield job
 
 
 async def state_of(queue: Queue, runner: AsyncRunner, job_id: str) -> RunState:
@@ -44,10 +46,11 @@ async def test_node_reads_retries_and_runs_a_job_that_had_a_pod(
     node: NodePeer, queue: Queue, server: RedisServer
 ) -> None:
     runner = AsyncRunner(Endpoint(server.url))
-    job = await taken_into_a_pod(queue, server, runner)
-    seen = await node.get_job(queue.name, job.id)
-    assert (seen["name"], seen["data"], await node.get_state(queue.name, job.id)) == ("echo", {"month": 5}, "active")
-    await job.move_to_failed("no luck", "token")  # attempts are left
+    async with taken_into_a_pod(queue, server, runner) as job:
+        seen = await node.get_job(queue.name, job.id)
+        assert (seen["name"], seen["data"]) == ("echo", {"month": 5})
+        assert await node.get_state(queue.name, job.id) == "active"
+        await job.move_to_failed("no luck", "token")  # attempts are left
     await node.start_worker(queue.name)
     await until_state(queue, job.id, "completed")
     assert (await state_of(queue, runner, job.id)).current is None
@@ -59,8 +62,8 @@ async def test_node_reads_retries_and_runs_a_job_that_had_a_pod(
 
 async def test_node_removes_such_a_job_whole(node: NodePeer, queue: Queue, server: RedisServer) -> None:
     runner = AsyncRunner(Endpoint(server.url))
-    job = await taken_into_a_pod(queue, server, runner)
-    await job.move_to_completed(7, "token", fetch_next=False)
+    async with taken_into_a_pod(queue, server, runner) as job:
+        await job.move_to_completed(7, "token", fetch_next=False)
     await node.request("remove", queue=queue.name, id=job.id)
     assert not (await state_of(queue, runner, job.id)).exists
     with server.client() as client:
