@@ -71,11 +71,13 @@ async def test_lost_pods_and_nodes(heavy: Stage, monkeypatch: pytest.MonkeyPatch
     again(heavy, "wait_for_file", "silent", node_selector=POOL, memory="16Mi", heart_timeout="20s")
     scenarios = (pod_out_of_memory, pod_deleted, pod_drained, job_deleted, node_lost)
     more: dict[str, int] = {}
-    async with heavy.working(), asyncio.TaskGroup() as group:
-        tasks = [group.create_task(scenario(heavy)) for scenario in scenarios]
-    for task in tasks:
-        more |= task.result()
-    await heavy.assert_sound(again=more)
+    async with heavy.working():
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(scenario(heavy)) for scenario in scenarios]
+        for task in tasks:
+            more |= task.result()
+        # The second pod of a run may have had no node any more: the reconciler deletes its Job.
+        await heavy.assert_sound(again=more)
 
 
 async def pod_out_of_memory(heavy: Stage) -> dict[str, int]:
