@@ -28,12 +28,16 @@ from oxmq.task import RunIn, Task, TaskCall
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.runner import AsyncRunner
 from oxmq.transport.sync_runner import SyncRunner
+from oxmq.worker.events import Callback, WorkerEvent, check_event
+from oxmq.worker.middleware import Middleware
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Hook = Callable[[], Awaitable[None] | None]
 HookT = TypeVar("HookT", bound=Hook)
+MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
+CallbackT = TypeVar("CallbackT", bound=Callback)
 
 #: The queue of tasks that name none.
 DEFAULT_QUEUE = "default"
@@ -77,6 +81,8 @@ class Oxmq(Closing):
         self._sync_contexts: dict[str, SyncQueueContext] = {}
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
+        self._middleware: list[Middleware] = []
+        self._listeners: list[tuple[WorkerEvent, Callback]] = []
         self.tasks: dict[tuple[str, str], Task[..., Any, Any]] = {}
 
     @property
@@ -163,6 +169,30 @@ class Oxmq(Closing):
         self._shutdown.append(hook)
         return hook
 
+    def middleware(self, middleware: MiddlewareT) -> MiddlewareT:
+        """Put ``async def middleware(job, call_next)`` around each job that a worker of the app runs, as a decorator.
+
+        It awaits ``call_next(job)`` and returns its result or another one; what it raises fails the job. The first
+        one that was declared is outermost. It runs on the worker's event loop, also where the handler runs in a
+        thread (which sees the context variables that it set), in a process or in a pod (which do not).
+        """
+        self._middleware.append(middleware)
+        return middleware
+
+    def on(self, event: WorkerEvent) -> Callable[[CallbackT], CallbackT]:
+        """Call a function at each event of the app's workers, as a decorator: see `Worker.on`.
+
+        Raises:
+            ConfigurationError: there is no such event.
+        """
+        check_event(event)
+
+        def decorate(callback: CallbackT) -> CallbackT:
+            self._listeners.append((event, callback))
+            return callback
+
+        return decorate
+
     def queue(self, name: str = DEFAULT_QUEUE) -> Queue:
         """Return a queue on the app's connection."""
         return Queue.within(self.context(name), self._defaults, self._ids)
@@ -188,9 +218,13 @@ class Oxmq(Closing):
             ConfigurationError: an argument is not acceptable; or a task runs in pods, and the environment does not
                 say what they need.
         """
-        return AppWorker(
+        options["middleware"] = [*self._middleware, *options.get("middleware", ())]
+        worker = AppWorker(
             self, queues, concurrency=concurrency, concurrency_kubernetes=concurrency_kubernetes, **options
         )
+        for event, callback in self._listeners:
+            worker.on(event, callback)
+        return worker
 
     async def enqueue(self, call: TaskCall) -> Job[Any]:
         """Add the job of a task call, and return it."""

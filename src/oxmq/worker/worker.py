@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
-from typing import Any, cast, get_args
+from collections.abc import Callable, Iterable
+from typing import Any, cast
 
 from msgspec import structs
 
@@ -27,9 +27,10 @@ from oxmq.sync.context import QueueContext as SyncQueueContext
 from oxmq.sync.job import Job as SyncJob
 from oxmq.transport.stream import BlockingConnection, wait_for_marker
 from oxmq.transport.sync_runner import SyncRunner
-from oxmq.worker.events import Callback, Listeners, WorkerEvent
+from oxmq.worker.events import Callback, Listeners, WorkerEvent, check_event
 from oxmq.worker.executor import AsyncHandler
 from oxmq.worker.health import WorkerHealth
+from oxmq.worker.middleware import Middleware, wrap
 from oxmq.worker.options import KEEP_COMPLETED, KEEP_FAILED, worker_options
 from oxmq.worker.services import Services
 from oxmq.worker.signals import stopping_on_signals
@@ -62,6 +63,7 @@ class Worker(Closing):
         backoff_strategy: gives the delay of backoff types that are neither fixed nor exponential.
         metrics: how many minutes of counts of ended jobs the queue keeps; None for none.
         max_started_attempts: how often a job may be started, crashes included, before it fails; None for any number.
+        middleware: ``async def middleware(job, call_next)`` around each job's handler, the first outermost.
 
     Raises:
         ConfigurationError: an argument is not acceptable.
@@ -88,6 +90,7 @@ class Worker(Closing):
         backoff_strategy: BackoffStrategy | None = None,
         metrics: int | None = None,
         max_started_attempts: int | None = None,
+        middleware: Iterable[Middleware] = (),
         clock: Clock | None = None,
     ) -> None:
         if not callable(process):
@@ -111,6 +114,7 @@ class Worker(Closing):
         rules = FinishRules(options.keep_completed, options.keep_failed, backoff_strategy, options.max_started)
         self._context = open_context(name, connection, prefix, clock, terms, rules)
         self._process = process
+        self._handler = wrap(self._plain_handler(), middleware)
         self._listeners = Listeners()
         self._threads = ThreadExecutor()
         self._sync_context: SyncQueueContext | None = None
@@ -130,15 +134,14 @@ class Worker(Closing):
         return self._context
 
     def on(self, event: WorkerEvent, callback: Callback) -> None:
-        """Call `callback` at each event of this worker, on its loop.
+        """Call `callback`, ``def`` or ``async def``, at each event of this worker, on its loop.
 
         ``ready()`` when Redis has answered for the first time, ``active(job)``, ``progress(job, progress)``,
         ``completed(job, json)``, ``failed(job, reason)``, ``retrying(job, reason)``, ``drained()`` when after some
         jobs there are no more, ``stalled(job_id)``, ``lock_lost(job_id)``, ``error(exception)``, ``paused()``,
         ``resumed()``, ``closing()``, ``closed()``.
         """
-        if event not in get_args(WorkerEvent):
-            raise ConfigurationError(f"event must be one of {', '.join(get_args(WorkerEvent))}, not {event!r}")
+        check_event(event)
         self._listeners.add(event, callback)
 
     def off(self, event: WorkerEvent, callback: Callback) -> None:
@@ -217,7 +220,7 @@ class Worker(Closing):
         if self._closing is not None:
             raise WorkerClosedError(f"the worker of queue {self.queue_name!r} is closed")
         if self._services is None:
-            self._services = Services(self._context, self._options, self._handler(), self._listeners)
+            self._services = Services(self._context, self._options, self._handler, self._listeners)
             self._services.start(taking=not self._paused)
 
     def request_close(self) -> None:
@@ -307,7 +310,7 @@ class Worker(Closing):
         self._closed.set()
         self._listeners.tell("closed")
 
-    def _handler(self) -> AsyncHandler:
+    def _plain_handler(self) -> AsyncHandler:
         target = self._process if inspect.isroutine(self._process) else getattr(self._process, "__call__", None)  # noqa: B004
         if inspect.iscoroutinefunction(self._process) or inspect.iscoroutinefunction(target):
             return cast("AsyncHandler", self._process)
