@@ -1,51 +1,58 @@
-"""Give Python background jobs that speak BullMQ: the public names."""
+"""Give Python background jobs that speak BullMQ: the public names.
 
-from oxmq.app import Oxmq, current_job
-from oxmq.client.flow_producer import FlowNode, FlowProducer
-from oxmq.client.job import Job
-from oxmq.client.queue import Queue
-from oxmq.client.queue_events import QueueEvents
-from oxmq.clock import Clock, ManualClock, SystemClock
-from oxmq.errors import (
-    BackendError,
-    ChildrenFailedError,
-    ChildrenPendingError,
-    ConfigurationError,
-    Delay,
-    JobCancelledError,
-    JobError,
-    JobFailedError,
-    JobLockedError,
-    JobNotFoundError,
-    JobSignal,
-    JobStateError,
-    JobTimeoutError,
-    LockLostError,
-    OutcomeUnknownError,
-    OxmqError,
-    ParentConflictError,
-    ParentNotFoundError,
-    QueueStateError,
-    RateLimited,
-    SchedulerJobError,
-    SchedulerNotFoundError,
-    SchedulerSlotError,
-    UnavailableError,
-    Unrecoverable,
-    WaitForChildren,
-    WorkerClosedError,
-)
-from oxmq.kubernetes.spec import Kubernetes
-from oxmq.ops.flows import FlowJob
-from oxmq.ops.metrics import Metrics, MetricsMeta
-from oxmq.ops.queues import QueueMeta
-from oxmq.ops.schedulers import SchedulerRun
-from oxmq.ops.workers import ClientInfo, WorkerInfo
-from oxmq.options import Backoff, Deduplication, JobOptions, Keep, Parent, RateLimit, Telemetry, exponential, fixed
-from oxmq.records import Children, Dependencies, Event
-from oxmq.schedules import JobScheduler, Schedule, cron, every
-from oxmq.states import JobState
-from oxmq.worker.worker import Worker
+A name's module is imported when the name is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from oxmq.app import Oxmq, current_job
+    from oxmq.client.flow_producer import FlowNode, FlowProducer
+    from oxmq.client.job import Job
+    from oxmq.client.queue import Queue
+    from oxmq.client.queue_events import QueueEvents
+    from oxmq.clock import Clock, ManualClock, SystemClock
+    from oxmq.errors import (
+        BackendError,
+        ChildrenFailedError,
+        ChildrenPendingError,
+        ConfigurationError,
+        Delay,
+        JobCancelledError,
+        JobError,
+        JobFailedError,
+        JobLockedError,
+        JobNotFoundError,
+        JobSignal,
+        JobStateError,
+        JobTimeoutError,
+        LockLostError,
+        OutcomeUnknownError,
+        OxmqError,
+        ParentConflictError,
+        ParentNotFoundError,
+        QueueStateError,
+        RateLimited,
+        SchedulerJobError,
+        SchedulerNotFoundError,
+        SchedulerSlotError,
+        UnavailableError,
+        Unrecoverable,
+        WaitForChildren,
+        WorkerClosedError,
+    )
+    from oxmq.kubernetes.spec import Kubernetes
+    from oxmq.ops.flows import FlowJob
+    from oxmq.ops.metrics import Metrics, MetricsMeta
+    from oxmq.ops.queues import QueueMeta
+    from oxmq.ops.schedulers import SchedulerRun
+    from oxmq.ops.workers import ClientInfo, WorkerInfo
+    from oxmq.options import Backoff, Deduplication, JobOptions, Keep, Parent, RateLimit, Telemetry, exponential, fixed
+    from oxmq.records import Children, Dependencies, Event
+    from oxmq.schedules import JobScheduler, Schedule, cron, every
+    from oxmq.states import JobState
+    from oxmq.worker.worker import Worker
 
 __all__ = [
     "BackendError",
@@ -112,3 +119,101 @@ __all__ = [
     "exponential",
     "fixed",
 ]
+
+# The names by the module that each is defined in: the imports above, for the interpreter.
+_HOMES: Final = {
+    "oxmq.app": (
+        "Oxmq",
+        "current_job",
+    ),
+    "oxmq.client.flow_producer": (
+        "FlowNode",
+        "FlowProducer",
+    ),
+    "oxmq.client.job": ("Job",),
+    "oxmq.client.queue": ("Queue",),
+    "oxmq.client.queue_events": ("QueueEvents",),
+    "oxmq.clock": (
+        "Clock",
+        "ManualClock",
+        "SystemClock",
+    ),
+    "oxmq.errors": (
+        "BackendError",
+        "ChildrenFailedError",
+        "ChildrenPendingError",
+        "ConfigurationError",
+        "Delay",
+        "JobCancelledError",
+        "JobError",
+        "JobFailedError",
+        "JobLockedError",
+        "JobNotFoundError",
+        "JobSignal",
+        "JobStateError",
+        "JobTimeoutError",
+        "LockLostError",
+        "OutcomeUnknownError",
+        "OxmqError",
+        "ParentConflictError",
+        "ParentNotFoundError",
+        "QueueStateError",
+        "RateLimited",
+        "SchedulerJobError",
+        "SchedulerNotFoundError",
+        "SchedulerSlotError",
+        "UnavailableError",
+        "Unrecoverable",
+        "WaitForChildren",
+        "WorkerClosedError",
+    ),
+    "oxmq.kubernetes.spec": ("Kubernetes",),
+    "oxmq.ops.flows": ("FlowJob",),
+    "oxmq.ops.metrics": (
+        "Metrics",
+        "MetricsMeta",
+    ),
+    "oxmq.ops.queues": ("QueueMeta",),
+    "oxmq.ops.schedulers": ("SchedulerRun",),
+    "oxmq.ops.workers": (
+        "ClientInfo",
+        "WorkerInfo",
+    ),
+    "oxmq.options": (
+        "Backoff",
+        "Deduplication",
+        "JobOptions",
+        "Keep",
+        "Parent",
+        "RateLimit",
+        "Telemetry",
+        "exponential",
+        "fixed",
+    ),
+    "oxmq.records": (
+        "Children",
+        "Dependencies",
+        "Event",
+    ),
+    "oxmq.schedules": (
+        "JobScheduler",
+        "Schedule",
+        "cron",
+        "every",
+    ),
+    "oxmq.states": ("JobState",),
+    "oxmq.worker.worker": ("Worker",),
+}
+_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(module), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
-from oxmq.app_worker import AppWorker
+from oxmq.app_binding import AppBinding, Bound
 from oxmq.client.closing import Closing
 from oxmq.client.context import QueueContext
 from oxmq.client.job import Job
@@ -16,7 +16,7 @@ from oxmq.clock import Clock, SystemClock
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.ops import flows, jobs
-from oxmq.ops.drafts import IdKind, JobDrafter
+from oxmq.ops.drafts import IdKind
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, Parent, job_options
 from oxmq.records import JobRecord
@@ -27,16 +27,18 @@ from oxmq.sync.job import Job as SyncJob
 from oxmq.task import RunIn, Task, TaskCall
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.runner import AsyncRunner
-from oxmq.transport.sync_runner import SyncRunner
 from oxmq.worker.events import Callback, WorkerEvent, check_event
-from oxmq.worker.middleware import Middleware
+
+if TYPE_CHECKING:
+    from oxmq.app_worker import AppWorker
+    from oxmq.worker.middleware import Middleware
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 Hook = Callable[[], Awaitable[None] | None]
 HookT = TypeVar("HookT", bound=Hook)
-MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
+MiddlewareT = TypeVar("MiddlewareT", bound="Middleware")
 CallbackT = TypeVar("CallbackT", bound=Callback)
 
 #: The queue of tasks that name none.
@@ -57,6 +59,9 @@ class Oxmq(Closing):
         ConfigurationError: an argument is not acceptable.
     """
 
+    #: What `task` makes; integrations make a kind of their own.
+    _task_class: type[Task[..., Any, Any]] = Task
+
     def __init__(
         self,
         connection: object = None,
@@ -67,18 +72,8 @@ class Oxmq(Closing):
         clock: Clock | None = None,
     ) -> None:
         QueueKeys(DEFAULT_QUEUE, prefix)
-        self._clock = clock or SystemClock()
-        self._endpoint = Endpoint(connection)
-        self._prefix = prefix
         self._defaults = default_job_options
-        self._ids: IdKind = ids
-        self._drafter = JobDrafter(self._clock, default_job_options, ids)
-        # The jobs of a flow name each other, so that their ids must be known beforehand.
-        self._flow_drafter = JobDrafter(self._clock, default_job_options, "uuid")
-        self._runner = AsyncRunner(self._endpoint, self._clock)
-        self._sync_runner = SyncRunner(self._endpoint, self._clock)
-        self._contexts: dict[str, QueueContext] = {}
-        self._sync_contexts: dict[str, SyncQueueContext] = {}
+        self._binding = AppBinding(Endpoint(connection), prefix, clock or SystemClock(), default_job_options, ids)
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
         self._middleware: list[Middleware] = []
@@ -88,17 +83,17 @@ class Oxmq(Closing):
     @property
     def runner(self) -> AsyncRunner:
         """Return what executes the app's calls."""
-        return self._runner
+        return self._binding.runner
 
     @property
     def endpoint(self) -> Endpoint:
         """Return where the server is."""
-        return self._endpoint
+        return self._binding.endpoint
 
     @property
     def default_job_options(self) -> JobOptions:
         """Return the options under those of each task."""
-        return self._drafter.defaults
+        return self._binding.drafter.defaults
 
     @property
     def queue_names(self) -> list[str]:
@@ -151,7 +146,7 @@ class Oxmq(Closing):
         task_options = job_options(options)
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
-            task = Task[..., Any, Any](self, function, name, queue, run, task_options, schedule)
+            task = self._task_class(self, function, name, queue, run, task_options, schedule)
             if (task.queue, task.name) in self.tasks:
                 raise ConfigurationError(f"queue {queue!r} has a task named {task.name!r} already")
             self.tasks[task.queue, task.name] = task
@@ -195,7 +190,7 @@ class Oxmq(Closing):
 
     def queue(self, name: str = DEFAULT_QUEUE) -> Queue:
         """Return a queue on the app's connection."""
-        return Queue.within(self.context(name), self._defaults, self._ids)
+        return Queue.within(self.context(name), self._defaults, self._binding.ids)
 
     def worker(
         self,
@@ -218,6 +213,8 @@ class Oxmq(Closing):
             ConfigurationError: an argument is not acceptable; or a task runs in pods, and the environment does not
                 say what they need.
         """
+        from oxmq.app_worker import AppWorker  # noqa: PLC0415 - producers do without all that a worker needs
+
         options["middleware"] = [*self._middleware, *options.get("middleware", ())]
         worker = AppWorker(
             self, queues, concurrency=concurrency, concurrency_kubernetes=concurrency_kubernetes, **options
@@ -230,14 +227,14 @@ class Oxmq(Closing):
         """Add the job of a task call, and return it."""
         context = self.context(call.task.queue)
         draft = self._draft(call)
-        job_id = await self._runner.run(jobs.add(context.keys, draft))
+        job_id = await self._binding.runner.run(jobs.add(context.keys, draft))
         return Job(context, draft.record(job_id), read_result=call.task.signature.read_result)
 
     def enqueue_sync(self, call: TaskCall) -> SyncJob[Any]:
         """Add the job of a task call from code without an event loop, and return it."""
         context = self.sync_context(call.task.queue)
         draft = self._draft(call)
-        job_id = self._sync_runner.run(jobs.add(context.keys, draft))
+        job_id = self._binding.sync_runner.run(jobs.add(context.keys, draft))
         return SyncJob(context, draft.record(job_id), read_result=call.task.signature.read_result)
 
     async def enqueue_many(self, calls: Iterable[TaskCall]) -> list[Job[Any]]:
@@ -273,7 +270,7 @@ class Oxmq(Closing):
             OutcomeUnknownError: all may have been added.
         """
         drafted = flows.draft_flow(call.after(*children), lambda node: node.children, self._draft_node)
-        ids = await self._runner.run(flows.add_flow(drafted))
+        ids = await self._binding.runner.run(flows.add_flow(drafted))
         context = self.context(call.task.queue)
         return Job(context, drafted[0].job.record(ids[0]), read_result=call.task.signature.read_result)
 
@@ -313,10 +310,43 @@ class Oxmq(Closing):
 
     async def close(self) -> None:
         """Close the connections. A later call opens new ones."""
-        for context in self._contexts.values():
-            await context.results.close()
-        await self._runner.close()
-        await asyncio.to_thread(self._sync_runner.close)
+        await self._binding.close()
+
+    def bound_to(self, connection: object, *, prefix: str | None = None, clock: Clock | None = None) -> Bound[Self]:
+        """Let everything that goes through the app go to another server while a ``with`` block lasts: for tests.
+
+        The queues and jobs that came from the app before follow it, and follow it back when the block ends, however
+        it ends. ``with`` and ``async with`` both work; use the latter in a coroutine, so that the connections are
+        closed in good order. While it lasts, a worker of the app runs every task in this process: a child process or
+        a pod that imports the app would find it as it was.
+
+        Args:
+            connection: where to, as for `Oxmq`.
+            prefix: with what all keys begin there; the app's own when not given.
+            clock: gives the time; the app's own when not given. A `ManualClock` can be moved.
+
+        Raises:
+            ConfigurationError: an argument is not acceptable.
+        """
+        own = self._binding
+        prefix = own.prefix if prefix is None else prefix
+        QueueKeys(DEFAULT_QUEUE, prefix)
+        endpoint = Endpoint(connection)
+        return self.bound(AppBinding(endpoint, prefix, clock or own.clock, self._defaults, own.ids, stands_in=True))
+
+    def bound(self, binding: AppBinding) -> Bound[Self]:
+        """Let everything that goes through the app go through `binding` while a ``with`` block lasts."""
+
+        def swap(wanted: AppBinding) -> AppBinding:
+            before, self._binding = self._binding, wanted
+            return before
+
+        return Bound(self, binding, swap)
+
+    @property
+    def is_bound(self) -> bool:
+        """Tell whether something stands in for the app's own server: see `bound_to`."""
+        return self._binding.stands_in
 
     def sync_job(self, queue: str, record: JobRecord, token: str, run: JobRun | None = None) -> SyncJob[Any]:
         """Return a running job for code without an event loop."""
@@ -325,38 +355,33 @@ class Oxmq(Closing):
     async def _add_all(self, queue: str, batch: Sequence[tuple[TaskCall, NewJob]]) -> list[str]:
         keys = self.context(queue).keys
         drafts = [draft for _, draft in batch]
-        added = await self._runner.run_all(jobs.add_in_chunks(keys, drafts))
+        added = await self._binding.runner.run_all(jobs.add_in_chunks(keys, drafts))
         return [job_id for chunk in added for job_id in chunk]
 
     def _draft(self, call: TaskCall) -> NewJob:
-        return self._drafter.draft(call.task.name, call.data, call.job_options)
+        return self._binding.drafter.draft(call.task.name, call.data, call.job_options)
 
     def _draft_node(self, call: TaskCall, parent: Parent | None, has_children: bool) -> tuple[QueueKeys, NewJob]:
-        draft = self._flow_drafter.draft(
+        draft = self._binding.flow_drafter.draft(
             call.task.name, call.data, call.job_options, parent=parent, has_children=has_children
         )
         return self.context(call.task.queue).keys, draft
 
     def context(self, queue: str) -> QueueContext:
         """Return a queue's surroundings, on the app's connection."""
-        if queue not in self._contexts:
-            self._contexts[queue] = QueueContext(self._runner, QueueKeys(queue, self._prefix), self._clock)
-        return self._contexts[queue]
+        return self._binding.context(queue)
 
     def sync_context(self, queue: str) -> SyncQueueContext:
         """Return a queue's surroundings for code without an event loop."""
-        if queue not in self._sync_contexts:
-            keys = QueueKeys(queue, self._prefix)
-            self._sync_contexts[queue] = SyncQueueContext(self._sync_runner, keys, self._clock)
-        return self._sync_contexts[queue]
+        return self._binding.sync_context(queue)
 
     @property
     def prefix(self) -> str:
-        return self._prefix
+        return self._binding.prefix
 
     @property
     def clock(self) -> Clock:
-        return self._clock
+        return self._binding.clock
 
 
 class TaskDecorator:

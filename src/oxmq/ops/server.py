@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Final
 
 from msgspec import Struct
@@ -96,7 +97,6 @@ def get_value(key: str, kind: str, most: int) -> Call[Value]:
     return command(_READERS[kind][0], key, *_ranges(kind, most), decode=_READERS[kind][1])
 
 
-_SCRIPT_NAMES: Final = {script.sha: f"oxmq {name}" for name, script in SCRIPTS.items()}
 #: For each type that a queue has the command that reads it, and how to read the reply.
 _READERS: Final[dict[str, tuple[str, Callable[[Reply], Value]]]] = {
     "string": ("GET", lambda reply: Text(_any_text(reply or b""))),
@@ -107,6 +107,11 @@ _READERS: Final[dict[str, tuple[str, Callable[[Reply], Value]]]] = {
 }
 READABLE: Final = frozenset(_READERS)
 """The types that `get_value` can read."""
+
+
+@cache
+def _script_names() -> dict[str, str]:
+    return {script.sha: f"oxmq {name}" for name, script in SCRIPTS.items()}
 
 
 def _ranges(kind: str, most: int) -> tuple[Word, ...]:
@@ -132,7 +137,7 @@ def _slow(entry: Reply) -> SlowCommand:
     words = [_any_text(word) for word in entry[3][:2]]
     name = words[0].upper() if words else ""
     if name == "EVALSHA" and len(words) > 1:
-        name = _SCRIPT_NAMES.get(words[1], f"EVALSHA {words[1][:8]}")
+        name = _script_names().get(words[1], f"EVALSHA {words[1][:8]}")
     return SlowCommand(int(entry[1]), int(entry[2]) / 1e6, name)
 
 

@@ -1,14 +1,17 @@
 """Load the Lua scripts: one operation a file, shared pieces in ``lib/``.
 
 A script is known to the server by the hash of its text, so that two versions of oxmq can work on one server at the
-same time. Everything here happens once, at import; nothing talks to Redis.
+same time. Nothing here talks to Redis.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from importlib import resources
+from typing import Final
 
 from oxmq.scripts.header import Header, Retry, parse_header
 
@@ -34,18 +37,38 @@ class Script:
         return f"<Script {self.name}>"
 
 
-def _load() -> dict[str, Script]:
-    folder = resources.files(__name__)
-    library = {file.name.removesuffix(".lua"): file.read_text() for file in (folder / "lib").iterdir()}
-    loaded: dict[str, Script] = {}
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".lua"):
-            source = file.read_text()
-            header = parse_header(source)
-            if f"{header.name}.lua" != file.name:
-                raise ValueError(f"script {header.name!r} is in file {file.name!r}")
-            loaded[header.name] = Script(header, _compose(source, library))
-    return loaded
+class _Scripts(Mapping[str, Script]):
+    """Hold the scripts by name. Each is read when it is first asked for: a producer needs few of them."""
+
+    def __init__(self) -> None:
+        self._folder = resources.files(__name__)
+        self._loaded: dict[str, Script] = {}
+
+    def __getitem__(self, name: str) -> Script:
+        if name not in self._loaded:
+            self._loaded[name] = self._load(name)
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        names = [file.name for file in self._folder.iterdir()]
+        return iter(sorted(name.removesuffix(".lua") for name in names if name.endswith(".lua")))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    @cached_property
+    def _library(self) -> dict[str, str]:
+        return {file.name.removesuffix(".lua"): file.read_text() for file in (self._folder / "lib").iterdir()}
+
+    def _load(self, name: str) -> Script:
+        try:
+            source = (self._folder / f"{name}.lua").read_text()
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        header = parse_header(source)
+        if header.name != name:
+            raise ValueError(f"script {header.name!r} is in file {name + '.lua'!r}")
+        return Script(header, _compose(source, self._library))
 
 
 def _compose(source: str, library: dict[str, str]) -> str:
@@ -71,4 +94,5 @@ def _strip(source: str) -> str:
     return "\n".join(line for line in source.splitlines() if line.strip() and not line.lstrip().startswith("--"))
 
 
-SCRIPTS = _load()
+SCRIPTS: Final = _Scripts()
+"""Every script by its name."""

@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from oxmq.ops.call import Reply, Word
+from oxmq.transport import redis_errors
 from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
-from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError, ResponseError
+from oxmq.transport.faults import NotSentError, ReplyLostError
 from oxmq.transport.wire import CONNECT_TIMEOUT, AsyncWire, pack
 
 _Waiting = tuple["asyncio.Future[Reply]", float]
@@ -75,7 +76,7 @@ class Channel:
 
     def drop(self, reason: str = "dropped") -> None:
         """Give the connection up; whatever is under way on it fails."""
-        self._fail(RedisError(reason))
+        self._fail(redis_errors.RedisError(reason))
 
     async def close(self) -> None:
         """Close the connection; whatever is under way on it fails."""
@@ -83,7 +84,7 @@ class Channel:
         if self._connecting is not None:
             self._connecting.cancel()
             tasks = [*tasks, self._connecting]
-        self._fail(RedisError("closed"))
+        self._fail(redis_errors.RedisError("closed"))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _connect(self, timeout: float) -> AsyncWire:
@@ -98,7 +99,7 @@ class Channel:
         if not attempt.done():
             raise NotSentError(f"cannot connect to {self._endpoint.address}: no answer in time")
         if self._connection is None:
-            error = _error_of(attempt) or RedisError("it was closed")
+            error = _error_of(attempt) or redis_errors.RedisError("it was closed")
             raise NotSentError(f"cannot connect to {self._endpoint.address}: {error}", _as_exception(error)) from error
         return self._connection
 
@@ -109,7 +110,7 @@ class Channel:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 self._connection = await self._open()
         except TimeoutError:
-            raise RedisError(f"no answer within {CONNECT_TIMEOUT:g} s") from None
+            raise redis_errors.RedisError(f"no answer within {CONNECT_TIMEOUT:g} s") from None
         finally:
             self._connecting = None
 
@@ -144,7 +145,7 @@ class Channel:
     async def _put_on_wire(self, connection: AsyncWire, packed: bytes) -> None:
         try:
             await connection.send_packed_command(packed)
-        except (RedisError, OSError) as error:
+        except (redis_errors.RedisError, OSError) as error:
             self._fail(error, connection)
 
     async def _read(self, connection: AsyncWire) -> None:
@@ -152,14 +153,14 @@ class Channel:
             reply: Reply = None
             try:
                 reply = await connection.read_response(disable_decoding=True)
-            except ResponseError as error:
+            except redis_errors.ResponseError as error:
                 reply = error
-            except (RedisError, OSError) as error:
+            except (redis_errors.RedisError, OSError) as error:
                 self._fail(error, connection)
                 return
             future, _ = self._waiting.popleft()
             if not future.done():
-                if isinstance(reply, ResponseError):
+                if isinstance(reply, redis_errors.ResponseError):
                     future.set_exception(reply)
                 else:
                     future.set_result(reply)
@@ -174,7 +175,7 @@ class Channel:
         if overdue > loop.time():
             self._watch = loop.call_at(overdue, self._check_deadline)
         elif oldest is suspect:
-            self._fail(RedisError(f"no answer within {self._timeout} s"))
+            self._fail(redis_errors.RedisError(f"no answer within {self._timeout} s"))
         else:
             # The loop itself may have been late: answers that came in time are read first.
             self._watch = loop.call_later(_SECOND_LOOK, self._check_deadline, oldest)
@@ -211,9 +212,9 @@ def _fail_all(futures: Iterable[asyncio.Future[Reply]], kind: type[Exception], c
 
 
 def _as_exception(error: BaseException) -> Exception:
-    return error if isinstance(error, Exception) else RedisError(str(error))
+    return error if isinstance(error, Exception) else redis_errors.RedisError(str(error))
 
 
 async def _discard(connection: AsyncWire) -> None:
-    with contextlib.suppress(RedisError, OSError):
+    with contextlib.suppress(redis_errors.RedisError, OSError):
         await connection.disconnect(nowait=True)

@@ -7,15 +7,10 @@ by itself may be done twice.
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
-
-import redis.asyncio.connection
-import redis.connection
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from oxmq.errors import ConfigurationError
 from oxmq.transport.embedded import embedded_url
@@ -24,10 +19,6 @@ from oxmq.transport.wire import CONNECT_TIMEOUT, AsyncWire, SyncWires
 
 #: How long a command may take, from call to answer, in seconds.
 COMMAND_TIMEOUT = 5.0
-
-# The client's own annotations are too narrow for keyword arguments that come from a URL: `wire` says what is relied on.
-_async_connection: Any = redis.asyncio.connection
-_sync_connection: Any = redis.connection
 
 _SCHEMES = {"redis": "redis", "valkey": "redis", "rediss": "rediss", "valkeys": "rediss", "unix": "unix"}
 _FORMS = "redis://, rediss://, valkey://, valkeys://, unix://, redis+sentinel:// or embedded://"
@@ -98,8 +89,9 @@ class Endpoint:
 
     def async_wire(self, client_name: str | None = None) -> AsyncWire:
         """Return a connection for an event loop, not yet open. Call `prepare` before."""
-        kwargs = {**self._arguments(client_name), "socket_timeout": None, "retry": AsyncRetry(NoBackoff(), 0)}
-        return cast("AsyncWire", self._class_in(_async_connection)(**kwargs))
+        retry = _client("redis.asyncio.retry").Retry(_client("redis.backoff").NoBackoff(), 0)
+        kwargs = {**self._arguments(client_name), "socket_timeout": None, "retry": retry}
+        return cast("AsyncWire", self._class_in(_client("redis.asyncio.connection"))(**kwargs))
 
     def sync_wires(self, timeout: float, client_name: str | None = None) -> SyncWires:
         """Return a pool of blocking connections, safe across threads and forks. Call `prepare` before.
@@ -108,8 +100,10 @@ class Endpoint:
             timeout: how long an answer may take, in seconds.
             client_name: under which the server lists the connections.
         """
-        kwargs = {**self._arguments(client_name), "socket_timeout": timeout, "retry": Retry(NoBackoff(), 0)}
-        pool = _sync_connection.ConnectionPool(connection_class=self._class_in(_sync_connection), **kwargs)
+        connection = _client("redis.connection")
+        retry = _client("redis.retry").Retry(_client("redis.backoff").NoBackoff(), 0)
+        kwargs = {**self._arguments(client_name), "socket_timeout": timeout, "retry": retry}
+        pool = connection.ConnectionPool(connection_class=self._class_in(connection), **kwargs)
         return cast("SyncWires", pool)
 
     def _class_in(self, module: Any) -> Any:  # noqa: ANN401 - one of the client's connection modules
@@ -160,13 +154,18 @@ class Endpoint:
             self._settings |= {"username": unquote(user) or None, "password": unquote(password) or None}
 
 
+def _client(module: str) -> Any:  # noqa: ANN401 - its annotations are too narrow for arguments from a URL: see `wire`
+    """Return a module of the Redis client: when it is needed, for it takes as long to import as all of oxmq."""
+    return import_module(module)
+
+
 def _default_url() -> str:
     return os.environ.get("OXMQ_URL") or f"embedded://{Path.cwd() / '.oxmq'}"
 
 
 def _parse(url: str) -> dict[str, Any]:
     try:
-        settings: dict[str, Any] = dict(_sync_connection.parse_url(url))
+        settings: dict[str, Any] = dict(_client("redis.connection").parse_url(url))
     except ValueError as error:
         raise ConfigurationError(f"connection URL cannot be read: {error}") from None
     # The client takes any path that is not a number for database 0.

@@ -10,12 +10,9 @@ import time
 from collections.abc import Iterator
 from ssl import SSLCertVerificationError
 
-from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
-
 from oxmq.errors import BackendError, OutcomeUnknownError, UnavailableError
 from oxmq.scripts import Retry
-
-__all__ = ["Attempts", "NoScriptError", "NotSentError", "RedisError", "ReplyLostError", "ResponseError"]
+from oxmq.transport import redis_errors
 
 #: The longest that the first pause and any later one may be, in seconds.
 _FIRST_PAUSE, _LAST_PAUSE = 0.01, 1.0
@@ -72,7 +69,7 @@ class Attempts:
         """Return how many seconds are left."""
         return max(0.0, self._deadline - time.monotonic())
 
-    def pause_after(self, error: NotSentError | ReplyLostError | ResponseError) -> float:
+    def pause_after(self, error: NotSentError | ReplyLostError | redis_errors.ResponseError) -> float:
         """Return the seconds to wait before the next try.
 
         Raises:
@@ -114,14 +111,15 @@ def needs_other_server(error: Exception) -> bool:
 
 def is_missing_key(error: Exception) -> bool:
     """Tell whether the server says that the key that it was asked about does not exist."""
-    return isinstance(error, ResponseError) and str(error) == "no such key"
+    return isinstance(error, redis_errors.ResponseError) and str(error) == "no such key"
 
 
 def _is_passing(error: Exception) -> bool:
     if isinstance(error, NotSentError):
         # Credentials and certificates that are refused now will be refused in a second.
         return not any(
-            isinstance(cause, AuthenticationError | SSLCertVerificationError) for cause in _chain(error.cause)
+            isinstance(cause, redis_errors.AuthenticationError | SSLCertVerificationError)
+            for cause in _chain(error.cause)
         )
     return _code(error) in _PASSING
 
@@ -135,7 +133,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _refused(error: Exception, operation: str) -> BackendError:
     if isinstance(error, NotSentError):
         return UnavailableError(f"{operation}: {error}")
-    if isinstance(error, AuthenticationError | NoPermissionError) or _code(error) in _REFUSING + _PASSING:
+    if (
+        isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError)
+        or _code(error) in _REFUSING + _PASSING
+    ):
         return UnavailableError(f"{operation}: the server refused it: {error}")
     return BackendError(f"{operation}: {error}")
 

@@ -14,16 +14,10 @@ from typing import Any, TypeVar
 from oxmq.clock import Clock, SystemClock
 from oxmq.errors import BackendError
 from oxmq.ops.call import MAX_ROWS, Call, Reply, Word
+from oxmq.transport import redis_errors
 from oxmq.transport.channel import Channel
 from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
-from oxmq.transport.faults import (
-    Attempts,
-    NoScriptError,
-    NotSentError,
-    ReplyLostError,
-    ResponseError,
-    needs_other_server,
-)
+from oxmq.transport.faults import Attempts, NotSentError, ReplyLostError, needs_other_server
 from oxmq.transport.wire import AsyncWire, clock_reading, pack
 
 T = TypeVar("T")
@@ -104,12 +98,23 @@ class AsyncRunner:
         if channel is not None:
             await channel.close()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return the event loop that the connection belongs to; None while there is no connection."""
+        return None if self._channel is None else self._loop
+
+    def forget(self) -> None:
+        """Let go of the connection without closing it: for one whose event loop is closed already."""
+        self._channel = self._loop = None
+        self._gathered.clear()
+        self._sending.clear()
+
     async def _reply(self, call: Call[Any], tail: Sequence[Word]) -> Reply:
         attempts = Attempts(call.name, call.retry, self._timeout)
         while True:
             try:
                 return await self._send(call, tail, attempts)
-            except (NotSentError, ReplyLostError, ResponseError) as error:
+            except (NotSentError, ReplyLostError, redis_errors.ResponseError) as error:
                 if needs_other_server(error):
                     self._open_channel().drop(str(error))
                 pause = attempts.pause_after(error)
@@ -120,13 +125,13 @@ class AsyncRunner:
         if script is None:
             return await channel.request(call.words, attempts.remaining)
         words = ("EVALSHA", script.sha, *call.words, *tail)
-        with contextlib.suppress(NoScriptError):
+        with contextlib.suppress(redis_errors.NoScriptError):
             return await channel.request(words, attempts.remaining)
         # Nothing ran, so that sending it again cannot do it twice.
         await channel.request(("SCRIPT", "LOAD", script.text), attempts.remaining)
         try:
             return await channel.request(words, attempts.remaining)
-        except NoScriptError as error:
+        except redis_errors.NoScriptError as error:
             raise NotSentError(f"script {script.name} was flushed as soon as it was loaded") from error
 
     async def _run_with_others(self, call: Call[T]) -> T:

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
-import redis.connection
-from redis.backoff import NoBackoff
-from redis.exceptions import AuthenticationError, RedisError
-from redis.retry import Retry
-
 from oxmq.ops.call import Reply
+from oxmq.transport import redis_errors
 from oxmq.transport.wire import CONNECT_TIMEOUT, SyncWire
-
-_connection: Any = redis.connection
 
 
 def ask_for_master(
@@ -26,11 +20,11 @@ def ask_for_master(
     Raises:
         RedisError, OSError: none of them could be asked, or knew.
     """
-    failure: Exception = RedisError(f"no sentinel knows a master called {service!r}")
+    failure: Exception = redis_errors.RedisError(f"no sentinel knows a master called {service!r}")
     for host, port in sentinels:
         try:
             reply = _ask(host, port, service, credentials)
-        except (RedisError, OSError) as error:
+        except (redis_errors.RedisError, OSError) as error:
             failure = error
         else:
             if reply is not None:
@@ -41,16 +35,20 @@ def ask_for_master(
 def _ask(host: str, port: int, service: str, credentials: Mapping[str, Any]) -> Reply:
     try:
         return _ask_as(host, port, service, {})
-    except AuthenticationError:
+    except redis_errors.AuthenticationError:
         if not credentials:
             raise
         return _ask_as(host, port, service, credentials)
 
 
 def _ask_as(host: str, port: int, service: str, credentials: Mapping[str, Any]) -> Reply:
+    from redis import connection  # noqa: PLC0415 - takes long to import
+    from redis.backoff import NoBackoff  # noqa: PLC0415 - likewise
+    from redis.retry import Retry  # noqa: PLC0415 - likewise
+
     wire: SyncWire = cast(
         "SyncWire",
-        _connection.Connection(
+        cast("Any", connection).Connection(
             host=host,
             port=port,
             protocol=2,

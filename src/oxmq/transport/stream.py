@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from oxmq.errors import UnavailableError
 from oxmq.ops.call import Reply, Word
 from oxmq.records import Event
+from oxmq.transport import redis_errors
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.entries import events_question, marker_question, read_entries, read_marker
-from oxmq.transport.faults import RedisError, is_missing_key
+from oxmq.transport.faults import is_missing_key
 from oxmq.transport.position import StreamFacts, facts_question, read_facts
 from oxmq.transport.wire import CONNECT_TIMEOUT, AsyncWire, pack
 
@@ -52,7 +53,7 @@ class BlockingConnection:
                 connection = self._connection or await self._connect()
                 await connection.send_packed_command(pack(words))
                 return await connection.read_response(disable_decoding=True)
-        except (RedisError, OSError, TimeoutError) as error:
+        except (redis_errors.RedisError, OSError, TimeoutError) as error:
             if is_missing_key(error):
                 return None
             await self._drop()
@@ -71,7 +72,7 @@ class BlockingConnection:
         try:
             if self._connection is None:
                 await self._connect()
-        except (RedisError, OSError, TimeoutError) as error:
+        except (redis_errors.RedisError, OSError, TimeoutError) as error:
             await self._drop()
             raise UnavailableError(f"cannot connect to {self._endpoint.address}: {error or 'no answer'}") from error
         except BaseException:
@@ -86,7 +87,7 @@ class BlockingConnection:
     async def _drop(self, *, nowait: bool = True) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            with contextlib.suppress(RedisError, OSError):
+            with contextlib.suppress(redis_errors.RedisError, OSError):
                 # Of TLS the other side takes part in the end; a loop that ends sooner leaves the socket open.
                 await connection.disconnect(nowait=nowait)
 
@@ -99,7 +100,7 @@ class BlockingConnection:
         if self._closed:
             # While it was being made. Nobody would close it.
             self._connection = connection
-            raise RedisError("closed")
+            raise redis_errors.RedisError("closed")
         return connection
 
 

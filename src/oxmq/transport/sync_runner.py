@@ -10,16 +10,9 @@ from typing import TypeVar
 
 from oxmq.clock import Clock, SystemClock
 from oxmq.ops.call import Call, Reply, Word
+from oxmq.transport import redis_errors
 from oxmq.transport.connect import COMMAND_TIMEOUT, Endpoint
-from oxmq.transport.faults import (
-    Attempts,
-    NoScriptError,
-    NotSentError,
-    RedisError,
-    ReplyLostError,
-    ResponseError,
-    needs_other_server,
-)
+from oxmq.transport.faults import Attempts, NotSentError, ReplyLostError, needs_other_server
 from oxmq.transport.wire import SyncWires, clock_reading
 
 T = TypeVar("T")
@@ -53,7 +46,7 @@ class SyncRunner:
         while True:
             try:
                 return call.decode(self._send(call, attempts))
-            except (NotSentError, ReplyLostError, ResponseError) as error:
+            except (NotSentError, ReplyLostError, redis_errors.ResponseError) as error:
                 if isinstance(error, NotSentError) or needs_other_server(error):
                     # The server may be elsewhere by now. Other threads keep what they are using.
                     self._wires = None
@@ -75,13 +68,13 @@ class SyncRunner:
         if script is None:
             return self._exchange(call.words, attempts)
         words = ("EVALSHA", script.sha, *call.words, *call.tail)
-        with contextlib.suppress(NoScriptError):
+        with contextlib.suppress(redis_errors.NoScriptError):
             return self._exchange(words, attempts)
         # Nothing ran, so that sending it again cannot do it twice.
         self._exchange(("SCRIPT", "LOAD", script.text), attempts)
         try:
             return self._exchange(words, attempts)
-        except NoScriptError as error:
+        except redis_errors.NoScriptError as error:
             raise NotSentError(f"script {script.name} was flushed as soon as it was loaded") from error
 
     def _exchange(self, words: Sequence[Word], attempts: Attempts) -> Reply:
@@ -103,7 +96,7 @@ class SyncRunner:
             wires = self.endpoint.sync_wires(self._timeout)
             offset_ms = clock_reading()
             self._clock.follow(offset_ms(exchange(wires, ("TIME",))))
-        except (NotSentError, ReplyLostError, RedisError, OSError) as error:
+        except (NotSentError, ReplyLostError, redis_errors.RedisError, OSError) as error:
             cause = error.cause if isinstance(error, NotSentError) else error
             raise NotSentError(f"cannot connect to {self.endpoint.address}: {cause}", cause) from error
         return wires
@@ -119,14 +112,14 @@ def exchange(wires: SyncWires, words: Sequence[Word]) -> Reply:
     """
     try:
         wire = wires.get_connection()
-    except (RedisError, OSError) as error:
+    except (redis_errors.RedisError, OSError) as error:
         raise NotSentError(f"cannot connect: {error}", error) from error
     try:
         wire.send_command(*words)
         return wire.read_response(disable_decoding=True)
-    except ResponseError:
+    except redis_errors.ResponseError:
         raise
-    except (RedisError, OSError) as error:
+    except (redis_errors.RedisError, OSError) as error:
         wire.disconnect()
         raise ReplyLostError(str(error)) from error
     except BaseException:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from oxmq.errors import UnavailableError
 from oxmq.ops.call import Reply, Word
 from oxmq.records import Event
+from oxmq.transport import redis_errors
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.entries import events_question, read_entries
-from oxmq.transport.faults import NotSentError, RedisError, ReplyLostError, is_missing_key
+from oxmq.transport.faults import NotSentError, ReplyLostError, is_missing_key
 from oxmq.transport.position import StreamFacts, facts_question, read_facts
 from oxmq.transport.sync_runner import exchange
 from oxmq.transport.wire import SyncWires
@@ -49,7 +50,7 @@ class BlockingConnection:
         with self._asking:
             try:
                 return exchange(self._wires or self._open(), words)
-            except (NotSentError, ReplyLostError, RedisError, OSError) as error:
+            except (NotSentError, ReplyLostError, redis_errors.RedisError, OSError) as error:
                 if is_missing_key(error):
                     return None
                 self._drop()
