@@ -5,19 +5,29 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-kubernetes check format twins parity types bench clean
+.PHONY: help demo test test-integrations test-kubernetes docs check format twins parity types reference bench release clean
+
+# What has a target of its own.
+APART := kubernetes docs frameworks outbox telemetry testing
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/demo.stamp ## see it run (ARGS=--once: and exit)
 	$(BIN)/oxmq demo $(ARGS)
 
-test: $(VENV)/tests.stamp ## run every test but those of Kubernetes (ARGS="-k word": some)
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --ignore=tests/kubernetes $(ARGS)
+test: $(VENV)/tests.stamp ## run every test of oxmq itself (ARGS="-k word": some)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(APART:%=--ignore=tests/%) $(ARGS)
+
+test-integrations: $(VENV)/integrations.stamp ## FastAPI, Flask, Django, the outbox on PostgreSQL, telemetry, the testing kit
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/frameworks tests/outbox tests/telemetry tests/testing $(ARGS)
 
 test-kubernetes: $(VENV)/kubernetes.stamp ## run heavy jobs against a real control plane, built here from source
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/kubernetes $(ARGS)
+
+docs: $(VENV)/docs.stamp ## build the documentation, strictly, and run every sample in it
+	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/docs $(ARGS)
 
 check: $(VENV)/dev.stamp ## lint, types, layers, twins
 	$(BIN)/ruff check .
@@ -44,12 +54,16 @@ reference: $(VENV)/dev.stamp ## write the references of HTTP and the command lin
 	$(BIN)/python tools/http_reference.py
 	$(BIN)/python tools/cli_reference.py
 
+release: $(VENV)/tests.stamp ## build what is published into dist/, and refuse what is not fit for it
+	$(BIN)/python -m pip install --quiet --group release
+	$(BIN)/python -m tools.release
+
 bench: $(VENV)/demo.stamp ## measure, side by side with peers
 	$(BIN)/python -m bench.setup
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove what was set up
-	rm -rf $(VENV) .cache .oxmq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .cache dist .oxmq .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(VENV)/pip.stamp:
 	$(PYTHON) -c 'import sys; sys.exit("oxmq needs Python 3.11 or later") if sys.version_info < (3, 11) else None'
@@ -73,6 +87,15 @@ $(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py 
 	$(BIN)/python tools/setup_redis.py
 	$(BIN)/python tools/setup_browser.py
 	$(BIN)/python tools/setup_kustomize.py
+	@touch $@
+
+$(VENV)/integrations.stamp: $(VENV)/tests.stamp tools/setup_postgresql.py
+	$(BIN)/python tools/setup_postgresql.py
+	@touch $@
+
+$(VENV)/docs.stamp: $(VENV)/tests.stamp tools/setup_docs_peers.py
+	$(BIN)/python -m pip install --quiet --group docs
+	$(BIN)/python tools/setup_docs_peers.py
 	@touch $@
 
 # Takes about four minutes the first time.
