@@ -13,9 +13,11 @@ from oxmq.client.context import QueueContext
 from oxmq.client.job import Job
 from oxmq.client.queue import Queue
 from oxmq.clock import Clock, SystemClock
-from oxmq.errors import ConfigurationError
+from oxmq.errors import ConfigurationError, Unrecoverable
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
+from oxmq.logs import check_level
 from oxmq.ops import flows, jobs
+from oxmq.ops.additions import follow, follow_flow
 from oxmq.ops.drafts import IdKind
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions, Parent, job_options
@@ -25,6 +27,7 @@ from oxmq.schedules import Schedule
 from oxmq.sync.context import QueueContext as SyncQueueContext
 from oxmq.sync.job import Job as SyncJob
 from oxmq.task import RunIn, Task, TaskCall
+from oxmq.tracing import Telemetry, wanted_telemetry
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.runner import AsyncRunner
 from oxmq.worker.events import Callback, WorkerEvent, check_event
@@ -54,6 +57,9 @@ class Oxmq(Closing):
         default_job_options: options under those of each task.
         ids: who makes the ids of jobs: see `Queue`.
         clock: gives the time; a `ManualClock` holds it still.
+        job_logs: from which level on, such as ``"INFO"``, what a task logs goes to its job's log too; None: nothing.
+        telemetry: follows the jobs of producers and workers: `oxmq.telemetry.OpenTelemetry`. When not given:
+            what ``$OXMQ_OTEL`` asks for, else nothing.
 
     Raises:
         ConfigurationError: an argument is not acceptable.
@@ -70,10 +76,16 @@ class Oxmq(Closing):
         default_job_options: JobOptions | None = None,
         ids: IdKind = "uuid",
         clock: Clock | None = None,
+        telemetry: Telemetry | None = None,
+        job_logs: int | str | None = None,
     ) -> None:
         QueueKeys(DEFAULT_QUEUE, prefix)
+        self.job_logs = None if job_logs is None else check_level(job_logs, "job_logs")
         self._defaults = default_job_options
-        self._binding = AppBinding(Endpoint(connection), prefix, clock or SystemClock(), default_job_options, ids)
+        self._binding = AppBinding(
+            Endpoint(connection), prefix, clock or SystemClock(), default_job_options, ids,
+            telemetry=telemetry or wanted_telemetry(),
+        )  # fmt: skip
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
         self._middleware: list[Middleware] = []
@@ -91,9 +103,28 @@ class Oxmq(Closing):
         return self._binding.endpoint
 
     @property
+    def telemetry(self) -> Telemetry | None:
+        """Return what follows the jobs; None for nothing. What is set follows those added or worked from then on."""
+        return self._binding.telemetry
+
+    @telemetry.setter
+    def telemetry(self, telemetry: Telemetry | None) -> None:
+        self._binding.follow(telemetry)
+
+    @property
     def default_job_options(self) -> JobOptions:
         """Return the options under those of each task."""
         return self._binding.drafter.defaults
+
+    @property
+    def ids(self) -> IdKind:
+        """Return who makes the ids of jobs."""
+        return self._binding.ids
+
+    @property
+    def middlewares(self) -> list[Middleware]:
+        """Return what is put around each job, the outermost first."""
+        return list(self._middleware)
 
     @property
     def queue_names(self) -> list[str]:
@@ -188,6 +219,14 @@ class Oxmq(Closing):
 
         return decorate
 
+    def find_task(self, queue: str, name: str) -> Task[..., Any, Any]:
+        """Return the task whose jobs have that name in that queue. Raises `Unrecoverable` when there is none."""
+        task = self.tasks.get((queue, name))
+        if task is None:
+            known = ", ".join(sorted(known for of_queue, known in self.tasks if of_queue == queue))
+            raise Unrecoverable(f"no task is called {name!r} in queue {queue!r}; there are: {known}")
+        return task
+
     def queue(self, name: str = DEFAULT_QUEUE) -> Queue:
         """Return a queue on the app's connection."""
         return Queue.within(self.context(name), self._defaults, self._binding.ids)
@@ -215,7 +254,11 @@ class Oxmq(Closing):
         """
         from oxmq.app_worker import AppWorker  # noqa: PLC0415 - producers do without all that a worker needs
 
+        if "job_logs" in options:
+            raise ConfigurationError("job_logs is an option of Oxmq, for child processes and pods know no other")
+        options["job_logs"] = self.job_logs
         options["middleware"] = [*self._middleware, *options.get("middleware", ())]
+        options.setdefault("telemetry", self.telemetry)
         worker = AppWorker(
             self, queues, concurrency=concurrency, concurrency_kubernetes=concurrency_kubernetes, **options
         )
@@ -227,14 +270,26 @@ class Oxmq(Closing):
         """Add the job of a task call, and return it."""
         context = self.context(call.task.queue)
         draft = self._draft(call)
-        job_id = await self._binding.runner.run(jobs.add(context.keys, draft))
+        if context.telemetry is None:
+            job_id = await self._binding.runner.run(jobs.add(context.keys, draft))
+        else:
+            with follow(context.telemetry, call.task.queue, [draft]) as following:
+                draft = following.jobs[0]
+                job_id = await self._binding.runner.run(jobs.add(context.keys, draft))
+                following.added([job_id])
         return Job(context, draft.record(job_id), read_result=call.task.signature.read_result)
 
     def enqueue_sync(self, call: TaskCall) -> SyncJob[Any]:
         """Add the job of a task call from code without an event loop, and return it."""
         context = self.sync_context(call.task.queue)
         draft = self._draft(call)
-        job_id = self._binding.sync_runner.run(jobs.add(context.keys, draft))
+        if context.telemetry is None:
+            job_id = self._binding.sync_runner.run(jobs.add(context.keys, draft))
+        else:
+            with follow(context.telemetry, call.task.queue, [draft]) as following:
+                draft = following.jobs[0]
+                job_id = self._binding.sync_runner.run(jobs.add(context.keys, draft))
+                following.added([job_id])
         return SyncJob(context, draft.record(job_id), read_result=call.task.signature.read_result)
 
     async def enqueue_many(self, calls: Iterable[TaskCall]) -> list[Job[Any]]:
@@ -270,8 +325,14 @@ class Oxmq(Closing):
             OutcomeUnknownError: all may have been added.
         """
         drafted = flows.draft_flow(call.after(*children), lambda node: node.children, self._draft_node)
-        ids = await self._binding.runner.run(flows.add_flow(drafted))
         context = self.context(call.task.queue)
+        if context.telemetry is None:
+            ids = await self._binding.runner.run(flows.add_flow(drafted))
+        else:
+            following, drafted = follow_flow(context.telemetry, drafted)
+            with following:
+                ids = await self._binding.runner.run(flows.add_flow(drafted))
+                following.added(ids)
         return Job(context, drafted[0].job.record(ids[0]), read_result=call.task.signature.read_result)
 
     async def upsert_schedule(self, call: TaskCall, schedule: Schedule, *, id: str | None = None) -> Job[Any] | None:
@@ -337,6 +398,8 @@ class Oxmq(Closing):
     def bound(self, binding: AppBinding) -> Bound[Self]:
         """Let everything that goes through the app go through `binding` while a ``with`` block lasts."""
 
+        binding.telemetry = self.telemetry
+
         def swap(wanted: AppBinding) -> AppBinding:
             before, self._binding = self._binding, wanted
             return before
@@ -348,14 +411,26 @@ class Oxmq(Closing):
         """Tell whether something stands in for the app's own server: see `bound_to`."""
         return self._binding.stands_in
 
+    def close_sync(self) -> None:
+        """Close the connections from code without an event loop. A later call opens new ones."""
+        self._binding.release()
+
     def sync_job(self, queue: str, record: JobRecord, token: str, run: JobRun | None = None) -> SyncJob[Any]:
         """Return a running job for code without an event loop."""
         return SyncJob(self.sync_context(queue), record, token, run=run)
 
     async def _add_all(self, queue: str, batch: Sequence[tuple[TaskCall, NewJob]]) -> list[str]:
-        keys = self.context(queue).keys
+        context = self.context(queue)
         drafts = [draft for _, draft in batch]
-        added = await self._binding.runner.run_all(jobs.add_in_chunks(keys, drafts))
+        if context.telemetry is None:
+            return await self._add_drafts(context, drafts)
+        with follow(context.telemetry, queue, drafts) as following:
+            ids = await self._add_drafts(context, following.jobs)
+            following.added(ids)
+        return ids
+
+    async def _add_drafts(self, context: QueueContext, drafts: Sequence[NewJob]) -> list[str]:
+        added = await self._binding.runner.run_all(jobs.add_in_chunks(context.keys, drafts))
         return [job_id for chunk in added for job_id in chunk]
 
     def _draft(self, call: TaskCall) -> NewJob:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -11,7 +11,7 @@ from oxmq.client.closing import Closing
 from oxmq.client.job import Job
 from oxmq.declared_schedules import reconcile_until_done
 from oxmq.durations import Duration
-from oxmq.errors import BackendError, ConfigurationError, Unrecoverable
+from oxmq.errors import BackendError, ConfigurationError
 from oxmq.executors.processes import ProcessExecutor
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.heavy_jobs import HeavyJobs
@@ -179,18 +179,20 @@ class AppWorker(Closing):
             worker.hand_back()
 
     async def _process(self, job: Job[Any]) -> object:
-        task = self._app.tasks.get((job.queue_name, job.name))
-        if task is None:
-            known = ", ".join(sorted(name for queue, name in self._app.tasks if queue == job.queue_name))
-            raise Unrecoverable(f"no task is called {job.name!r} in queue {job.queue_name!r}; there are: {known}")
-        if task.run == "process":
-            return await self._processes.run(task.reference, job.record, job.token)
-        if isinstance(task.run, Kubernetes):
-            return await self._heavy.run(job, task.run)
+        task = self._app.find_task(job.queue_name, job.name)
+        if not self._app.is_bound:
+            # Where another server stands in for the app's own, a child that imports the app would not find it.
+            if task.run == "process":
+                return await self._processes.run(task.reference, job.record, job.token, self._carrier())
+            if isinstance(task.run, Kubernetes):
+                return await self._heavy.run(job, task.run, self._carrier())
         arguments = task.arguments_of(job.data)
         if task.is_async:
             return await cast("Any", task.function)(**arguments)
         return await self._run_in_thread(task, job, arguments)
+
+    def _carrier(self) -> Mapping[str, str]:
+        return {} if self._app.telemetry is None else self._app.telemetry.carrier()
 
     async def _run_in_thread(self, task: Task[..., Any, Any], job: Job[Any], arguments: dict[str, Any]) -> object:
         sync_job = self._app.sync_job(job.queue_name, job.record, job.token, job.run)

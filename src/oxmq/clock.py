@@ -7,7 +7,12 @@ measured the difference, so that workers on hosts whose clocks disagree still ag
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol, cast
+
+from oxmq.durations import Duration, milliseconds
+from oxmq.errors import ConfigurationError
 
 
 class Clock(Protocol):
@@ -39,21 +44,54 @@ class SystemClock:
 
 
 class ManualClock:
-    """Stand still until told to move: for tests and replays.
+    """Stand still until told to move: for tests and replays. Safe for threads.
+
+    Workers that go by it look for work at once when it moves.
 
     Args:
-        start_ms: where it stands at first, in milliseconds since the epoch.
+        start: where it stands at first: milliseconds since the epoch, or a `datetime` with a time zone.
     """
 
-    def __init__(self, start_ms: int = 1_700_000_000_000) -> None:
-        self._now_ms = start_ms
+    def __init__(self, start: int | datetime = 1_700_000_000_000) -> None:
+        self._now_ms = start if isinstance(start, int) else _ms_of(start)
+        self._listeners: list[Callable[[], object]] = []
+
+    def __repr__(self) -> str:
+        return f"<ManualClock at {self.now().isoformat()}>"
 
     def now_ms(self) -> int:
         return self._now_ms
 
+    def now(self) -> datetime:
+        """Return where it stands, in UTC."""
+        return datetime.fromtimestamp(self._now_ms / 1000, UTC)
+
     def follow(self, offset_ms: int) -> None:
         """Ignore the server: a manual clock is moved by hand alone."""
 
-    def advance(self, seconds: float) -> None:
-        """Move forward by `seconds`."""
-        self._now_ms += round(seconds * 1000)
+    def advance(self, duration: Duration) -> None:
+        """Move forward, by seconds, a `timedelta` or a text such as ``"2h30m"``."""
+        self._move_to(self._now_ms + milliseconds(duration, "duration"))
+
+    def travel_to(self, moment: datetime) -> None:
+        """Move to `moment`, which must have a time zone; it may lie in the past.
+
+        Jobs that were added at later times than `moment` stay as they are: go back before anything is added.
+        """
+        self._move_to(_ms_of(moment))
+
+    def on_move(self, listener: Callable[[], object]) -> Callable[[], None]:
+        """Call `listener` whenever the clock has moved, in the thread that moved it; return what takes that back."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _move_to(self, now_ms: int) -> None:
+        self._now_ms = now_ms
+        for listener in tuple(self._listeners):
+            listener()
+
+
+def _ms_of(moment: datetime) -> int:
+    if not isinstance(cast("object", moment), datetime) or moment.tzinfo is None:
+        raise ConfigurationError(f"moment must be a datetime with a time zone, not {moment!r}")
+    return round(moment.timestamp() * 1000)

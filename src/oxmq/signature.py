@@ -39,6 +39,11 @@ class Signature:
             raise ConfigurationError(f"task {self._name!r}: {error}") from None
         self._result: Any = hints.get("return", Any)
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Return the names of the parameters, in order."""
+        return self._fields
+
     def to_data(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """Return arguments as plain JSON values by parameter name.
 

@@ -135,7 +135,7 @@ class Task(ChildTask, Generic[P, C, R]):
         if not inspect.isfunction(function):
             raise ConfigurationError(f"a task is made of a function, not {function!r}")
         self.app = app
-        self.function = function
+        self.function: Callable[P, C] = function
         self.name = check_job_name(function.__name__ if name is None else name)
         self.queue = check_queue_name(queue)
         self.run = run
@@ -169,7 +169,7 @@ class Task(ChildTask, Generic[P, C, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> C:
         """Call the plain function."""
-        return cast("C", self.function(*args, **kwargs))
+        return self.function(*args, **kwargs)
 
     def options(self, **options: Unpack[JobOptionArgs]) -> Enqueuer[P, R]:
         """Return the task with options for single jobs, laid over its own."""
@@ -212,8 +212,21 @@ class Task(ChildTask, Generic[P, C, R]):
         """Return the surroundings of the task's queue, for code without an event loop."""
         return self.app.sync_context(self.queue)
 
+    def resume(self, carrier: Mapping[str, str]) -> None:
+        """Go on in the trace that the worker's propagation headers tell of, where jobs are followed."""
+        if self.app.telemetry is not None:
+            self.app.telemetry.resume(carrier)
+
     def run_in_child(self, record: JobRecord, token: str) -> object:
         """Run a job of this task here and now: what the child process does."""
+        if self.app.job_logs is None:
+            return self._run_here(record, token)
+        from oxmq.worker.job_logs import keep_lines  # noqa: PLC0415 - producers do without all that a worker needs
+
+        with keep_lines(self.surroundings, record, self.app.job_logs):
+            return self._run_here(record, token)
+
+    def _run_here(self, record: JobRecord, token: str) -> object:
         job = self.app.sync_job(self.queue, record, token)
         running_job.set(job)
         arguments = self.arguments_of(job.data)

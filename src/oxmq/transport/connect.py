@@ -43,6 +43,14 @@ class Endpoint:
         else:
             self._settings, self._tls = _settings_of(self._source)
 
+    def move(self, connection: object) -> None:
+        """Stand for another address, as given to the constructor; connections that are open stay where they are.
+
+        Raises:
+            ConfigurationError: the address is not one that oxmq understands; nothing is changed.
+        """
+        vars(self).update(vars(Endpoint(connection)))
+
     @property
     def address(self) -> str:
         """Return the address without its password: for people."""

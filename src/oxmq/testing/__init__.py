@@ -1,0 +1,68 @@
+"""Test what is built with oxmq: the public names.
+
+A name's module is imported when the name is first used: pytest imports this package whenever it starts.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from oxmq.clock import ManualClock
+    from oxmq.testing.assertions import (
+        assert_enqueued,
+        assert_enqueued_sync,
+        assert_not_enqueued,
+        assert_not_enqueued_sync,
+        enqueued,
+        enqueued_sync,
+    )
+    from oxmq.testing.idle import IdleReport, JobsFailedError, run_until_idle, run_until_idle_sync
+    from oxmq.testing.inline_calls import NotInlineError
+    from oxmq.testing.inline_mode import Inline, inline
+    from oxmq.testing.server import TestServer
+
+__all__ = [
+    "IdleReport",
+    "Inline",
+    "JobsFailedError",
+    "ManualClock",
+    "NotInlineError",
+    "TestServer",
+    "assert_enqueued",
+    "assert_enqueued_sync",
+    "assert_not_enqueued",
+    "assert_not_enqueued_sync",
+    "enqueued",
+    "enqueued_sync",
+    "inline",
+    "run_until_idle",
+    "run_until_idle_sync",
+]
+
+_HOMES: Final = {
+    "oxmq.clock": ("ManualClock",),
+    "oxmq.testing.assertions": (
+        "assert_enqueued",
+        "assert_enqueued_sync",
+        "assert_not_enqueued",
+        "assert_not_enqueued_sync",
+        "enqueued",
+        "enqueued_sync",
+    ),
+    "oxmq.testing.idle": ("IdleReport", "JobsFailedError", "run_until_idle", "run_until_idle_sync"),
+    "oxmq.testing.inline_mode": ("Inline", "inline"),
+    "oxmq.testing.inline_calls": ("NotInlineError",),
+    "oxmq.testing.server": ("TestServer",),
+}
+_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
