@@ -3,8 +3,9 @@
 A name's module is imported when the name is first used.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from oxmq.lazy_names import imported_from
 
 if TYPE_CHECKING:
     from oxmq.app import Oxmq, current_job
@@ -204,15 +205,9 @@ _HOMES: Final = {
     "oxmq.states": ("JobState",),
     "oxmq.worker.worker": ("Worker",),
 }
-_HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in names}
 
-
-def __getattr__(name: str) -> object:
-    module = _HOME_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(module), name)
-    return found
+if not TYPE_CHECKING:
+    __getattr__ = imported_from(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

@@ -212,4 +212,4 @@ def test_whoever_does_not_use_it_imports_next_to_nothing() -> None:
         "print(sorted(name for name in set(sys.modules) - before if not name.startswith('_')))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['oxmq', 'oxmq.testing', 'oxmq.testing.plugin']"
+    assert done.stdout.strip() == "['oxmq', 'oxmq.lazy_names', 'oxmq.testing', 'oxmq.testing.plugin']"

@@ -5,17 +5,14 @@ Each is looked up when there is one to be compared or raised, and by then the cl
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from oxmq.lazy_names import imported_from
 
 if TYPE_CHECKING:
     from redis.exceptions import AuthenticationError, NoPermissionError, NoScriptError, RedisError, ResponseError
 
 __all__ = ["AuthenticationError", "NoPermissionError", "NoScriptError", "RedisError", "ResponseError"]
 
-
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module("redis.exceptions"), name)
-    return found
+if not TYPE_CHECKING:
+    __getattr__ = imported_from(__name__, {"redis.exceptions": tuple(__all__)})
