@@ -60,10 +60,14 @@ class Archive:
             (parts / name).write_text(text)
         return ["-oDir::Etc::sourcelist=/dev/null", f"-oDir::Etc::sourceparts={parts}"]
 
+    def needs(self, *packages: str) -> set[str]:
+        """Return the packages that the packages name as needed, installed or not."""
+        text = run("apt-cache", *self._options, "depends", "--no-recommends", "--no-suggests", *packages)
+        return set(re.findall(r"^ +Depends: (\S+)$", text, re.MULTILINE))
+
     def libraries(self, *packages: str) -> set[str]:
         """Return the library packages that the packages name as theirs, installed or not."""
-        text = run("apt-cache", *self._options, "depends", "--no-recommends", "--no-suggests", *packages)
-        return set(re.findall(r"^ +Depends: ((?:lib|lua-)\S+)$", text, re.MULTILINE))
+        return {package for package in self.needs(*packages) if package.startswith(("lib", "lua-"))}
 
     def missing(self, *packages: str) -> set[str]:
         """Return the packages and all that they need, as far as this machine does not have them."""

@@ -26,6 +26,17 @@ DEPENDENCIES: Final[dict[str, dict[str, str]]] = {
 }
 VERSIONS: Final = tuple(DEPENDENCIES)
 
+#: OpenTelemetry for both, in folders of their own: BullMQ's plug-in, and what sends spans.
+_OPENTELEMETRY: Final = {
+    "@opentelemetry/api": "1.9.1",
+    "@opentelemetry/exporter-trace-otlp-proto": "0.208.0",
+    "@opentelemetry/sdk-trace-node": "2.2.0",
+}
+TELEMETRY: Final[dict[str, dict[str, str]]] = {
+    "5.66.5": {**DEPENDENCIES["5.66.5"], "bullmq-otel": "1.3.1", **_OPENTELEMETRY},
+    "6.7.0": {**DEPENDENCIES["6.7.0"], "bullmq-otel": "2.0.1", **_OPENTELEMETRY},
+}
+
 # Scripts stay off and optional packages out: nothing gets compiled, and everything needed is plain JavaScript.
 NPM_FLAGS: Final = (
     "--ignore-scripts",
@@ -48,6 +59,11 @@ def package_folder(version: str) -> Path:
     return CACHE / f"bullmq-{version}"
 
 
+def telemetry_folder(version: str) -> Path:
+    """Return the folder that holds ``node_modules`` of one BullMQ version with OpenTelemetry."""
+    return CACHE / f"bullmq-otel-{version}"
+
+
 def is_installed(version: str) -> bool:
     """Tell whether the folder of a version was completed with the dependencies that are wanted now."""
     return _completed(package_folder(version)) == DEPENDENCIES[version]
@@ -56,6 +72,11 @@ def is_installed(version: str) -> bool:
 def install(version: str) -> bool:
     """Install one version unless it is there; return whether anything was done."""
     return complete(package_folder(version).name, DEPENDENCIES[version])
+
+
+def install_telemetry(version: str) -> bool:
+    """Install one version with OpenTelemetry unless it is there; return whether anything was done."""
+    return complete(telemetry_folder(version).name, TELEMETRY[version])
 
 
 def complete(name: str, dependencies: dict[str, str]) -> bool:
@@ -89,6 +110,7 @@ def _completed(folder: Path) -> object:
 def main() -> int:
     """Install every version and say in one line what is there."""
     done = [version for version in VERSIONS if install(version)]
+    done += [f"{version} with OpenTelemetry" for version in VERSIONS if install_telemetry(version)]
     news = f"installed {', '.join(done)}" if done else "nothing to do"
     print(f"node: bullmq {' and '.join(VERSIONS)} in {CACHE.relative_to(ROOT)} ({news})")
     return 0

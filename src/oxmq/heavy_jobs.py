@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import msgspec
 from msgspec import structs
 
 from oxmq.client.job import Job
+from oxmq.executors.child_task import carried_environment
 from oxmq.executors.limited import LimitedExecutor, Limits
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.kubernetes.executor import HeavyTask, KubernetesExecutor
@@ -87,13 +88,24 @@ class HeavyJobs:
                 for event in _ENDS:
                     worker.on(event, partial(self._ended, self._cluster))
 
-    async def run(self, job: Job[Any], spec: Kubernetes) -> msgspec.Raw | None:
+    async def run(
+        self, job: Job[Any], spec: Kubernetes, carrier: Mapping[str, str] | None = None
+    ) -> msgspec.Raw | None:
         """Run a job and return its result as JSON.
+
+        Args:
+            job: the job.
+            spec: what its pod is like.
+            carrier: the propagation headers of the worker's trace: the program has them in its environment.
 
         Raises:
             OxmqError: the attempt has failed; see `Follower.run` and `LimitedExecutor.run`.
         """
         task = self._tasks[job.queue_name, job.name]
+        if carrier:
+            # What the task's own code says of its environment wins.
+            spec = structs.replace(spec, env={**carried_environment(carrier), **spec.env})
+            task = structs.replace(task, spec=spec)
         if self._cluster is None:
             return await self._run_here(job, task, spec)
         self._running[job.queue_name] += 1

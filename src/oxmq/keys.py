@@ -22,6 +22,7 @@ _OWN_KEYS = {
     "wait", "paused", "active", "delayed", "prioritized", "waiting-children", "completed", "failed", "events", "meta",
     "id", "pc", "marker", "limiter", "stalled", "stalled-check", "repeat", "delay", "priority",
     "metrics:completed:data", "metrics:failed:data", "oxmq:workers", "oxmq:history",
+    "oxmq:counts", "oxmq:relayed",
 }  # fmt: skip
 #: What stands for "needs no lock" where a token is expected.
 _NO_LOCK = "0"

@@ -36,6 +36,8 @@ class JobRecord(Struct, gc=False):
     return_value: bytes | None = None
     failed_reason: str | None = None
     due_on: int | None = None
+    telemetry: str | None = None
+    """The context of the trace in which the last attempt failed; what the producer gave is among the options."""
 
 
 GAP: Final = "oxmq:gap"

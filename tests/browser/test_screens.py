@@ -68,6 +68,19 @@ async def test_a_screen(look: Look, world: World, screen: Screen) -> None:
     await look.fits()
 
 
+async def test_metrics_say_what_was_counted_and_what_is_a_sample(look: Look) -> None:
+    await look.open("queues/email/metrics")
+    await expect(look.main.get_by_text("Counted by the workers, every job")).to_be_visible()
+    for title in ("Spread of run times", "Spread of wait times"):
+        heat = look.main.get_by_role("figure").filter(has=look.page.get_by_role("heading", name=title, exact=True))
+        assert await heat.locator("rect").count() > 100
+        await heat.get_by_text("Numbers").click()
+        await expect(heat.get_by_role("row")).not_to_have_count(0)
+    await look.open("queues/reports/metrics")
+    await expect(look.main.get_by_text("Times are those of a sample")).to_be_visible()
+    await expect(look.main.get_by_role("heading", name="Spread of run times", exact=True)).to_have_count(0)
+
+
 async def test_from_what_the_reconciler_saw_to_the_pod_of_a_job(look: Look) -> None:
     await look.open("")
     await look.page.get_by_role("navigation", name="Screens").get_by_role("link", name="Kubernetes").click()

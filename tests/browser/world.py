@@ -14,7 +14,9 @@ import httpx2
 import msgspec
 
 from oxmq import FlowJob, Job, Queue, RateLimit, cron, every
+from oxmq.histograms import Histogram
 from oxmq.ops import reconciling
+from oxmq.ops.history import KEPT_MINUTES
 from oxmq.web import Access, Role, Token, oxmq_web
 from tests.browser.shop import Shop
 from tests.compat.node_peer import VERSIONS, NodePeer
@@ -274,7 +276,17 @@ class World:
                         },
                         id=f"{now - minute * 60_000}-0",
                     )  # fmt: skip
+                    if name != "reports":  # as a queue that only Node works
+                        number = now // 60_000 - minute
+                        times = [_times(chance, mean, completed).encode() for mean in (run, wait)]
+                        counted = f"{number} {completed} {failed} {failed * 2};{times[0]};{times[1]}"
+                        pipe.hset(f"{PREFIX}:{name}:oxmq:counts", str(number % KEPT_MINUTES), counted)
             pipe.execute()
+
+
+def _times(chance: random.Random, mean: int, count: int) -> Histogram:
+    """Return times as jobs have them: most near a mean, a few much longer."""
+    return Histogram.of(round(mean * chance.lognormvariate(0, 0.8)) for _ in range(count))
 
 
 def welcome(number: int, *, domain: str = "example.com", template: str = "Welcome, {name}!") -> dict[str, Any]:

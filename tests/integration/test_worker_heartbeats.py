@@ -16,6 +16,7 @@ from oxmq.ops.heartbeats import Heartbeat
 from oxmq.worker import heartbeat as heartbeat_module
 from oxmq.worker import history_recorder
 from oxmq.worker.history_recorder import HistoryRecorder
+from oxmq.worker.tally import Tally
 from oxmq.worker.memory import resident_bytes
 from tests.integration.bed import Bed, reaches
 from tests.support.waiting import eventually
@@ -85,7 +86,7 @@ async def test_a_worker_without_a_name_is_called_by_host_and_process(bed: Bed) -
 
 
 async def test_keys_of_a_wrong_type_do_not_disturb_a_worker(bed: Bed, redis_client: Any) -> None:
-    for name in ("workers", "history"):
+    for name in ("workers", "history", "counts"):
         redis_client.set(f"{bed.prefix}:q:oxmq:{name}", "text")
     errors: list[object] = []
     worker = bed.worker(echo)
@@ -135,8 +136,8 @@ async def test_each_minute_is_written_down_by_one_worker(bed: Bed) -> None:
     clock = ManualClock(1_700_000_000_000)
     await bed.queue().add("a")
     recorders = [
-        HistoryRecorder(worker.context.runner, worker.context.keys, clock)
-        for worker in (bed.worker(echo), bed.worker(echo), bed.worker(echo))
+        HistoryRecorder(worker.context.runner, worker.context.keys, clock, f"worker-{number}", Tally())
+        for number, worker in enumerate((bed.worker(echo), bed.worker(echo), bed.worker(echo)))
     ]
     for _ in range(2):
         assert sorted(await asyncio.gather(*(recorder.record() for recorder in recorders))) == [False, False, True]
@@ -156,7 +157,7 @@ async def test_a_worker_writes_down_the_minute_that_has_passed(bed: Bed, monkeyp
     context = worker.context
 
     async def points() -> list[history.HistoryPoint]:
-        return await context.runner.run(history.get_history(context.keys, 0, 10))
+        return await context.runner.run(history.get_history(context.keys, 0, clock.now_ms(), 10))
 
     (point,) = await eventually(points)
     assert point.at_ms == history.last_full_minute(before_the_end)

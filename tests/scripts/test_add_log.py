@@ -15,6 +15,14 @@ def test_logs_are_appended_and_counted(bench: Bench) -> None:
     assert bench.client.lrange("bull:q:a:logs", 0, -1) == ["one", "two", "three"]
 
 
+def test_several_rows_are_appended_in_order(bench: Bench) -> None:
+    bench.add("a")
+    rows = [str(number) for number in range(1_000)]
+    assert bench.run(jobs.add_logs(bench.keys, "a", rows, None)) == 1_000
+    assert bench.run(jobs.add_logs(bench.keys, "a", ["x", "y"], 3)) == 3
+    assert bench.client.lrange("bull:q:a:logs", 0, -1) == ["999", "x", "y"]
+
+
 def test_only_the_newest_log_rows_are_kept(bench: Bench) -> None:
     bench.add("a")
     assert [bench.run(jobs.add_log(bench.keys, "a", row, 2)) for row in ("one", "two", "three")] == [1, 2, 2]

@@ -251,3 +251,27 @@ def test_events_survive_the_trimming_of_their_own_call(bench: Bench) -> None:
     bench.finish(bench.complete("a"))
     assert bench.events()[-2:] == ["completed jobId=a returnvalue=1 prev=active", "drained"]
     assert bench.client.xlen("bull:q:events") < 150
+
+
+@pytest.mark.parametrize("kind", ["failed", "retry", "delay"])
+def test_a_failure_leaves_the_context_of_its_trace(bench: Bench, kind: str) -> None:
+    bench.start("a", "b")
+    bench.finish(
+        Outcome("a", "t", kind, "no", b"[]", delay_ms=5, telemetry='{"traceparent":"x"}'),
+        Outcome("b", "t", kind, "no", b"[]", delay_ms=5),
+    )
+    assert bench.hash("a")["tm"] == '{"traceparent":"x"}'
+    assert "tm" not in bench.hash("b")
+
+
+@pytest.mark.parametrize("kind", ["completed", "release"])
+def test_what_has_not_failed_leaves_none(bench: Bench, kind: str) -> None:
+    bench.start("a")
+    bench.finish(Outcome("a", "t", kind, "1"))
+    assert "tm" not in bench.hash("a")
+
+
+def test_a_job_is_taken_with_the_context_that_its_last_attempt_left(bench: Bench) -> None:
+    bench.start("a")
+    bench.finish(Outcome("a", "t", "retry", "no", b"[]", telemetry="{}"))
+    assert [record.telemetry for record in bench.take(1, "u").jobs] == ["{}"]

@@ -37,6 +37,8 @@ def furnish(bench: Bench, jobs: int = 3) -> None:
         bench.client.rpush(f"bull:q:metrics:{state}:data", 1)
     bench.client.hset("bull:q:oxmq:workers", "w1", "{}")
     bench.client.xadd("bull:q:oxmq:history", {"v": "1"})
+    bench.client.hset("bull:q:oxmq:counts", "1", "1 1 0 0;;")
+    bench.client.zadd("bull:q:oxmq:relayed", {"row": NOW})
     bench.run(queues.pause(bench.keys))
 
 

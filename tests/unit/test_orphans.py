@@ -25,7 +25,7 @@ def test_a_job_is_known_by_any_of_its_keys(name: str) -> None:
         "pc", "limiter", "marker", "events", "stalled", "stalled-check", "repeat", "repeat:daily", "repeat:failed",
         "repeat:daily:1700000000000", "repeat:daily:1700000000000:logs", "de:x", "de:failed", "dn:x", "dn:logs",
         "metrics:completed", "metrics:failed", "metrics:failed:data", "oxmq:workers",
-        "oxmq:history", "",
+        "oxmq:history", "oxmq:relayed", "oxmq:counts", "",
     ],
 )  # fmt: skip
 def test_the_queues_own_keys_are_none(name: str) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import httpx2
 import msgspec
 import pytest
+from msgspec import structs
 from pydantic import TypeAdapter
 
 from oxmq import Job
-from oxmq.monitor.history import QueueMetrics, recent_of, spread
+from oxmq.codec import instant
+from oxmq.histograms import Histogram
+from oxmq.monitor.history import QueueMetrics, by_minute, recent_of, spread, with_kept
 from oxmq.monitor.load import Load
 from oxmq.monitor.overview import Overview
 from oxmq.monitor.queues import QueueDetail, QueueList
@@ -19,6 +22,8 @@ from oxmq.monitor.server import ServerView
 from oxmq.monitor.site import Site
 from oxmq.monitor.workers import WorkerList
 from oxmq.ops import history
+from oxmq.ops.history import Counts
+from oxmq.ops.metrics import NO_METRICS, Metrics, MetricsMeta
 from oxmq.ops.running import Timing
 from oxmq.web import examples, oxmq_web
 from tests.integration.bed import Bed, reaches
@@ -84,6 +89,84 @@ async def test_minutes_and_recent_jobs(web: Web, bed: Bed) -> None:
 async def test_a_queue_without_a_past(web: Web) -> None:
     metrics = await web.get("/api/metrics/nope")
     assert (metrics["points"], metrics["recent"]["by_name"]) == ([], [])
+    assert (metrics["counted"], metrics["heat"], metrics["kept"]) == (None, None, None)
+
+
+async def test_what_workers_counted_is_exact_though_no_job_is_left(web: Web, bed: Bed) -> None:
+    await bed.queue("email").add("keeper", {})
+    site: Site = web.app.state.web.site
+    last = history.last_full_minute(site.clock.now_ms())
+    for worker, ago, ran in (("one", 0, [100] * 99), ("other", 0, [30_000]), ("one", 7, [100] * 9 + [0])):
+        counts = Counts(len(ran), 1, 2, Histogram.of(ran), Histogram.of([3] * len(ran)))
+        minute = last - ago * history.MINUTE_MS
+        assert await site.runner.run(history.add_counts(site.keys("email"), f"{worker}-{ago}", minute, counts))
+    metrics = await web.get("/api/metrics/email", minutes=60)
+    assert [
+        (point["exact"], point["completed"], point["failed"], point["retried"], point["sampled"], point["waiting"])
+        for point in metrics["points"]
+    ] == [(True, 10, 1, 2, 10, None), (True, 100, 2, 4, 100, None)]
+    assert metrics["points"][1]["run_p99"] == pytest.approx(0.1, rel=0.1)
+    counted = metrics["counted"]
+    assert (counted["completed"], counted["failed"], counted["retried"]) == (110, 3, 6)
+    assert (counted["run"]["p50"], counted["wait"]["p99"]) == (pytest.approx(0.1, rel=0.1), 0.003)
+    heat = metrics["heat"]
+    assert (heat["step"], heat["bounds"][0], heat["bounds"][-1]) == (60, 0, 32.767)
+    assert [sum(column["run"]) for column in heat["columns"]] == [10, 100]
+    assert heat["columns"][0]["run"][0] == 1
+    assert heat["columns"][1]["run"][-1] == 1
+    assert all(len(column["wait"]) == len(heat["bounds"]) for column in heat["columns"])
+    wide = await web.get("/api/metrics/email", minutes=1440)
+    assert wide["heat"]["step"] == 24 * 60
+    assert sum(sum(column["run"]) for column in wide["heat"]["columns"]) == 110
+    spark = (await web.get("/api/overview"))["queues"]["email"]["spark"]
+    assert [each["completed"] for each in spark] == [10, 100]
+
+
+async def test_rates_and_times_are_told_though_no_job_is_left(web: Web, bed: Bed) -> None:
+    queue = bed.queue("email")
+    await queue.add("keeper", {})
+    site: Site = web.app.state.web.site
+    last = history.last_full_minute(site.clock.now_ms())
+    counts = Counts(60, 2, 3, Histogram.of([7] * 60), Histogram.of([2] * 62))
+    assert await site.runner.run(history.add_counts(site.keys("email"), "one", last, counts))
+    summary = (await web.get("/api/overview"))["queues"]["email"]
+    assert (summary["completed_per_minute"], summary["failed_per_minute"]) == (60, 2)
+    lines = (await web.client.get("/metrics")).text.splitlines()
+    assert 'oxmq_queue_ended_last_minute{queue="email", state="completed"} 60' in lines
+    assert 'oxmq_queue_retried_last_minute{queue="email"} 3' in lines
+    assert 'oxmq_queue_run_seconds{queue="email", quantile="0.99"} 0.0070000000000000001' in lines
+    assert 'oxmq_queue_wait_seconds{queue="email", quantile="0.5"} 0.002' in lines
+
+
+async def test_totals_of_bullmqs_own_metrics(web: Web, bed: Bed) -> None:
+    queue = bed.queue("email")
+    jobs = await queue.add_bulk([("good", {}), ("good", {}), ("bad", {})])
+    bed.working(work, "email", metrics=60)
+    for job, state in zip(jobs, ("completed", "completed", "failed"), strict=True):
+        await reaches(job, state)
+    kept = (await web.get("/api/metrics/email"))["kept"]
+    assert (kept["completed"], kept["failed"]) == (2, 1)
+
+
+def listed(*data: int, at_ms: int) -> Metrics:
+    """Return metrics whose newest minute was written at a moment."""
+    return Metrics(MetricsMeta(sum(data), instant(at_ms), sum(data)), list(data), len(data))
+
+
+def test_minutes_of_bullmqs_metrics_are_those_before_the_last_end() -> None:
+    minute = history.MINUTE_MS
+    found = by_minute(listed(5, 0, 7, 9, at_ms=100 * minute + 20_000), 97 * minute)
+    assert found == {99 * minute: 5, 97 * minute: 7}
+    assert by_minute(NO_METRICS, 0) == {}
+
+
+def test_bullmqs_metrics_say_more_where_nobody_counted() -> None:
+    sampled = structs.replace(history.nothing_written(60_000), completed=3, added=9)
+    exact = structs.replace(history.nothing_written(120_000), completed=4, exact=True)
+    found = with_kept([sampled, exact], {60_000: 8, 120_000: 99, 180_000: 1}, {60_000: 2})
+    assert [(point.at_ms, point.completed, point.failed) for point in found] == [
+        (60_000, 8, 2), (120_000, 4, 0), (180_000, 1, 0),
+    ]  # fmt: skip
 
 
 async def test_the_load_is_what_there_is_to_do_for_each_slot(
@@ -117,7 +200,7 @@ async def test_all_queues_for_prometheus(web: Web, bed: Bed) -> None:
     lines = answer.text.splitlines()
     assert 'bullmq_job_count{queue="email", state="waiting"} 2' in lines
     assert 'oxmq_queue_added_total{queue="email"} 2' in lines
-    assert 'oxmq_worker_slots{queue="email"} 0' in lines
+    assert 'oxmq_queue_slots{queue="email"} 0' in lines
     heads = [line for line in lines if line.startswith("# TYPE")]
     assert len(heads) == len(set(heads))
     assert answer.text.endswith("\n")

@@ -13,7 +13,7 @@ from oxmq.ops.workers import WorkerClient, get_clients
 from tests.web.test_attention import NOW, facts, heartbeat, seen
 
 
-def client(name: str = "", id_: str = "7", library: str = "ioredis") -> WorkerClient:
+def client(name: str = "", id_: str = "7", library: str | None = "ioredis") -> WorkerClient:
     return WorkerClient(id=id_, queue="email", name=name, addr="10.0.0.1:5", age=60, library=library)
 
 
@@ -63,6 +63,11 @@ def test_a_nameless_worker_gets_a_nameless_connection_of_its_library() -> None:
     assert (theirs.id, theirs.kind, theirs.health, theirs.host) == ("client-7", "other", "unknown", "10.0.0.1")
 
 
+def test_a_nameless_worker_gets_a_nameless_connection_where_the_server_names_no_libraries() -> None:
+    (ours,) = workers(heartbeat(), clients=[client(library=None)])
+    assert (ours.id, ours.address) == ("w", "10.0.0.1:5")
+
+
 def test_the_jobs_of_other_workers_are_told_by_name_or_where_there_is_one_alone() -> None:
     running = [job("1", "n1"), job("2"), job("3", "n1", lock_ms=-2)]
     named, nameless = workers(clients=[client("n1"), client()], running=running)
@@ -90,6 +95,6 @@ def test_clients_are_sorted_by_their_names() -> None:
     found = get_clients("bull").decode("\n".join(lines).encode() + b"\xff\n")
     assert [(each.id, each.queue, each.name, each.library) for each in found.workers] == [
         ("1", "email", "", "ioredis"),
-        ("2", "email", "one", ""),
+        ("2", "email", "one", None),
     ]
     assert found.roles == {"worker": 3, "events": 1, "other": 2}

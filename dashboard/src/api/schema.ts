@@ -93,6 +93,13 @@ export interface components {
             older_than: number | string;
             limit?: number | null;
         };
+        CountedTimes: {
+            completed: number;
+            failed: number;
+            retried: number;
+            run: components["schemas"]["Spread"];
+            wait: components["schemas"]["Spread"];
+        };
         DeduplicationBody: {
             id: string;
             ttl?: number | string | null;
@@ -192,6 +199,17 @@ export interface components {
         Health: {
             /** @enum {string} */
             status: "ok" | "unavailable";
+        };
+        HeatColumn: {
+            /** Format: date-time */
+            at: string;
+            run: number[];
+            wait: number[];
+        };
+        HeatMap: {
+            step: number;
+            bounds: number[];
+            columns: components["schemas"]["HeatColumn"][];
         };
         HeavyJobs: {
             reconciled: boolean;
@@ -299,6 +317,11 @@ export interface components {
             count?: number | null;
             age?: number | string | null;
         };
+        KeptTotals: {
+            completed: number;
+            failed: number;
+            minutes: number;
+        };
         Latency: {
             median: number;
             worst: number;
@@ -338,10 +361,12 @@ export interface components {
         MetricsPoint: {
             /** Format: date-time */
             at: string;
+            exact: boolean;
             completed: number;
             failed: number;
-            waiting: number;
-            active: number;
+            retried: number | null;
+            waiting: number | null;
+            active: number | null;
             run_p50: number | null;
             run_p95: number | null;
             run_p99: number | null;
@@ -522,6 +547,9 @@ export interface components {
         QueueMetrics: {
             points: components["schemas"]["MetricsPoint"][];
             recent: components["schemas"]["RecentTimings"];
+            counted: components["schemas"]["CountedTimes"] | null;
+            heat: components["schemas"]["HeatMap"] | null;
+            kept: components["schemas"]["KeptTotals"] | null;
         };
         QueueSummary: {
             name: string;

@@ -89,6 +89,7 @@ export interface Workers {
 export type MetricsPoint = Schemas["MetricsPoint"];
 export type Percentiles = Schemas["Spread"];
 export type Metrics = Schemas["QueueMetrics"];
+export type HeatMap = Schemas["HeatMap"];
 
 export type Finding = Schemas["ServerFinding"];
 export type ServerMemory = Schemas["ServerMemory"];

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from msgspec import Struct
 from oxmq.cli.terminal.screen import fail
 from oxmq.errors import BackendError
 from oxmq.kubernetes.pod import EXIT_UNREACHABLE, run_job
-
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+from oxmq.logs import chosen_format, configure_logging
 
 
 class PodSettings(Struct, frozen=True):
@@ -34,8 +32,7 @@ def run_pod(settings: PodSettings) -> int:
     """
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    logging.basicConfig(format=_LOG_FORMAT)
-    logging.getLogger("oxmq").setLevel(settings.log_level.upper())
+    configure_logging(chosen_format(), settings.log_level)
     try:
         return run_job(settings.target, settings.queue, settings.job, settings.run, settings.patience)
     except BackendError as error:

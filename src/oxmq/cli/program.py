@@ -15,8 +15,9 @@ from oxmq.cli.completion import complete_queue
 from oxmq.cli.job.commands import jobs
 from oxmq.cli.queue.commands import queues
 from oxmq.cli.schedule.commands import schedules
+from oxmq.cli.telemetry import ask_for_telemetry
 from oxmq.cli.terminal.exits import EXIT_CODES, Program
-from oxmq.cli.terminal.screen import EXIT_FAILURE, EXIT_UNUSABLE, fail, say, show_json
+from oxmq.cli.terminal.screen import EXIT_FAILURE, EXIT_UNUSABLE, choose_format, fail, say, show_json
 
 program = typer.Typer(
     name="oxmq",
@@ -42,10 +43,34 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
+class LogFormat(StrEnum):
+    """Name how log messages are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 Target = Annotated[str, typer.Argument(metavar="MODULE:APP", help="The application, as in hello:app.")]
 Queues = Annotated[str | None, typer.Option(help="The queues to work, with commas between; else all.")]
 Concurrency = Annotated[int, typer.Option(min=1, help="How many jobs of each queue may run at once.")]
 LogLevels = Annotated[LogLevel, typer.Option(help="Which log messages to print.")]
+Otel = Annotated[
+    bool,
+    typer.Option(
+        "--otel",
+        envvar="OXMQ_OTEL",
+        show_envvar=False,
+        help="Send spans and metrics with OpenTelemetry, as the OTEL_* variables say; else if $OXMQ_OTEL is set.",
+    ),
+]
+LogFormats = Annotated[
+    LogFormat | None,
+    typer.Option(
+        envvar="OXMQ_LOG_FORMAT",
+        show_envvar=False,
+        help="How to print log messages: a line of text each, or a line of JSON; else $OXMQ_LOG_FORMAT, else text.",
+    ),
+]
 
 
 def _print_version(wanted: bool) -> None:
@@ -87,6 +112,8 @@ def worker(
     ] = None,
     url: Url = None,
     log_level: LogLevels = LogLevel.INFO,
+    log_format: LogFormats = None,
+    otel: Otel = False,
     lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Run the jobs of an application until SIGTERM or Ctrl-C.
@@ -94,6 +121,8 @@ def worker(
     After the signal no job is started; running ones get the grace period, then go back to the queue at no cost.
     A second signal hands them back at once.
     """
+    choose_format(log_format)
+    ask_for_telemetry(otel, "oxmq-worker")
     import asyncio
 
     from oxmq.cli.dev import DevSession
@@ -123,11 +152,15 @@ def dev(
     port: Annotated[int, typer.Option(min=0, max=65535, help="The dashboard's port; 0 for any that is free.")] = 6967,
     url: Url = None,
     log_level: LogLevels = LogLevel.INFO,
+    log_format: LogFormats = None,
+    otel: Otel = False,
 ) -> None:
     """Run a worker that restarts when a Python file in the current directory changes, and the dashboard beside it.
 
     Without a server, an embedded one is started in ./.oxmq.
     """
+    choose_format(log_format)
+    ask_for_telemetry(otel, "oxmq-worker")
     import asyncio
 
     from oxmq.cli.dev import DevSession
@@ -166,6 +199,9 @@ def web(
     forwarded_allow_ips: Annotated[
         str | None, typer.Option(metavar="IPS", help="Proxies that are believed in who asks, with commas between.")
     ] = None,
+    log_level: LogLevels = LogLevel.INFO,
+    log_format: LogFormats = None,
+    otel: Otel = False,
     lifeline: Annotated[int | None, typer.Option(hidden=True)] = None,
 ) -> None:
     """Serve the HTTP API and the dashboard until SIGTERM or Ctrl-C.
@@ -174,6 +210,8 @@ def web(
     admins. With them, secrets are better in the environment, where no list of processes shows them: OXMQ_WEB_TOKENS
     and OXMQ_WEB_LOGINS, several with blanks between.
     """
+    choose_format(log_format)
+    ask_for_telemetry(otel, "oxmq-web")
     from oxmq.cli.web import WebSettings, check_installed, run_web
     from oxmq.cli.worker import stop_when_closed
 
@@ -183,7 +221,13 @@ def web(
     if lifeline is not None:
         stop_when_closed(lifeline)
     settings = WebSettings(
-        target=target, url=url, prefix=prefix, tokens=token or (), logins=login or (), redact=redact or ()
+        target=target,
+        url=url,
+        prefix=prefix,
+        tokens=token or (),
+        logins=login or (),
+        redact=redact or (),
+        log_level=log_level.value,
     )
     serving = Serving(host=host, port=port, root_path=root_path, forwarded_allow_ips=forwarded_allow_ips)
     raise typer.Exit(run_web(settings, serving))
@@ -197,6 +241,8 @@ def run_job(
     run: Annotated[int, typer.Option(min=1, help="Which run of the job this is.")],
     patience: Annotated[float, typer.Option(min=0, help="How many seconds Redis may be out of reach.")] = 120,
     log_level: LogLevels = LogLevel.INFO,
+    log_format: LogFormats = None,
+    otel: Otel = False,
 ) -> None:
     """Run one job of a task in this process and leave its result in Redis: what the pod of a heavy job does.
 
@@ -205,6 +251,8 @@ def run_job(
     Exits with 0 when the task returned, 1 when it failed, 3 when the job does not want this run (any more), 75 when
     Redis was out of reach for too long, and 143 after SIGTERM.
     """
+    choose_format(log_format)
+    ask_for_telemetry(otel, "oxmq-job")
     from oxmq.cli.pod import PodSettings, run_pod
 
     raise typer.Exit(run_pod(PodSettings(target, queue, job, run, patience, log_level.value)))

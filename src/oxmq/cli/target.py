@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 
 from oxmq.app import Oxmq
+from oxmq.cli.terminal.screen import speaks_json, tell
 from oxmq.errors import ConfigurationError, OxmqError
 from oxmq.transport.connect import Endpoint
 
@@ -80,6 +81,9 @@ def _show(error: BaseException) -> None:
     trace = error.__traceback__
     while trace is not None and _is_machinery(trace):
         trace = trace.tb_next
+    if speaks_json():
+        tell("the application cannot be imported", "ERROR", exc_info=(type(error), error, trace))
+        return
     traceback.print_exception(type(error), error, trace)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from oxmq.cli.target import load_app
-from oxmq.cli.terminal.screen import note, remarks
+from oxmq.cli.terminal.screen import note, remarks, speaks_json, tell
 from oxmq.errors import ConfigurationError
+from oxmq.logs import chosen_format, configure_logging
 from oxmq.transport.connect import Endpoint
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class WebSettings:
         tokens: who may come in with a token, as `oxmq.web.Token.parse` reads them.
         logins: who may come in with a password, as `oxmq.web.Login.parse` reads them.
         redact: patterns of keys whose values nobody sees, beside the usual ones.
+        log_level: which log messages are printed.
     """
 
     target: str | None = None
@@ -42,15 +44,16 @@ class WebSettings:
     tokens: Sequence[str] = ()
     logins: Sequence[str] = ()
     redact: Sequence[str] = field(default_factory=tuple[str, ...])
+    log_level: str = "info"
 
 
-def check_installed() -> None:
+def check_installed(required: Sequence[str] = _REQUIRED) -> None:
     """Refuse to go on without the packages that serving needs.
 
     Raises:
         ConfigurationError: one is missing; the message says how to install it.
     """
-    missing = [name for name in _REQUIRED if find_spec(name) is None]
+    missing = [name for name in required if find_spec(name) is None]
     if missing:
         raise ConfigurationError(f'serving needs {", ".join(missing)}: pip install "oxmq[web]"')
 
@@ -69,6 +72,7 @@ def run_web(settings: WebSettings, serving: Serving) -> int:
     access = Access.from_environment(tokens=settings.tokens, logins=settings.logins)
     check_binding(serving.host, access)
     app = None if settings.target is None else load_app(settings.target, settings.url)
+    configure_logging(chosen_format(), settings.log_level)
     endpoint = Endpoint(settings.url) if app is None else app.endpoint
     redact = Redaction((*DEFAULT_PATTERNS, *settings.redact))
     api = oxmq_web(app or endpoint.source, prefix=_prefix(settings, app), access=access, redact=redact)
@@ -98,6 +102,9 @@ def _prefix(settings: WebSettings, app: Oxmq | None) -> str | None:
 def _show_banner(address: str, endpoint: Endpoint, is_open: bool) -> None:
     console = remarks()
     who = "this computer only" if is_open else "whoever signs in"
+    if speaks_json():
+        tell(f"serves the dashboard at {address}", address=address, server=endpoint.address, open_to=who)
+        return
     rows = {"dashboard": address, "API": f"{address}api/", "server": endpoint.address, "open to": who}
     for label, words in rows.items():
         console.print(Text.assemble((f"  {label:<10}", "dim"), words), soft_wrap=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import logging
 import os
 import signal
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import version
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -20,18 +20,21 @@ from rich.text import Text
 from oxmq.app import Oxmq
 from oxmq.app_worker import AppWorker
 from oxmq.cli.target import load_app
-from oxmq.cli.terminal.screen import EXIT_INTERRUPTED
+from oxmq.cli.terminal.screen import EXIT_INTERRUPTED, speaks_json, tell
 from oxmq.cli.web import check_installed
 from oxmq.durations import Duration
 from oxmq.errors import ConfigurationError
+from oxmq.logs import chosen_format, configure_logging
 
 if TYPE_CHECKING:
+    from oxmq.telemetry.prometheus import JobMetrics
     from oxmq.web.worker_endpoint import WorkerEndpoint
 
 T = TypeVar("T")
 
 _LAST_PORT = 65535
-_LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+#: What answering probes imports beyond the core, by module name.
+_ENDPOINT_NEEDS = ("starlette", "httptools", "uvicorn")
 
 
 class WorkerSettings(Struct, frozen=True):
@@ -81,8 +84,8 @@ def run_worker(settings: WorkerSettings) -> int:
     """
     app = load_app(settings.target, settings.url)
     # After the import, so that an application that sets logging up itself has its way.
-    logging.basicConfig(format=_LOG_FORMAT)
-    logging.getLogger("oxmq").setLevel(settings.log_level.upper())
+    configure_logging(chosen_format(), settings.log_level)
+    metrics = None if settings.health is None else _measure(app)
     worker = app.worker(
         settings.queues,
         concurrency=settings.concurrency,
@@ -90,7 +93,7 @@ def run_worker(settings: WorkerSettings) -> int:
         grace=read_grace(settings.grace),
     )
     app.endpoint.prepare()
-    endpoint = None if settings.health is None else _endpoint(worker, settings.health)
+    endpoint = None if settings.health is None else _endpoint(worker, settings.health, metrics)
     _show_banner(settings, app, worker, endpoint)
     try:
         run_on_best_loop((endpoint or worker).run())
@@ -154,15 +157,34 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
 
 
-def _endpoint(worker: AppWorker, address: str) -> WorkerEndpoint:
+def _measure(app: Oxmq) -> JobMetrics | None:
+    """Measure the application's jobs, beside whatever follows them already; None without Prometheus' client."""
+    if find_spec("prometheus_client") is None:
+        return None
+    from oxmq.telemetry.combined import Combined  # noqa: PLC0415 - only for those who measure
+    from oxmq.telemetry.prometheus import JobMetrics  # noqa: PLC0415 - only here is it known to be installed
+
+    metrics = JobMetrics(task_names=[name for _, name in app.tasks])
+    app.telemetry = metrics if app.telemetry is None else Combined(app.telemetry, metrics)
+    return metrics
+
+
+def _endpoint(worker: AppWorker, address: str, metrics: JobMetrics | None) -> WorkerEndpoint:
     host, port = read_address(address)
-    check_installed()
+    check_installed(_ENDPOINT_NEEDS)
     from oxmq.web.worker_endpoint import WorkerEndpoint  # noqa: PLC0415 - only here is it known to be installed
 
-    return WorkerEndpoint(worker, host, port)
+    return WorkerEndpoint(worker, host, port, metrics)
 
 
 def _show_banner(settings: WorkerSettings, app: Oxmq, worker: AppWorker, endpoint: WorkerEndpoint | None) -> None:
+    if speaks_json():
+        tell(
+            f"works {settings.target}", version=version("oxmq"), pid=os.getpid(), server=app.endpoint.address,
+            queues=worker.queue_names, concurrency=settings.concurrency, heavy=worker.heavy_place,
+            health=endpoint.address if endpoint else "",
+        )  # fmt: skip
+        return
     console = Console(stderr=True)
     title = Text.assemble((f"oxmq {version('oxmq')}", "bold"), f" works {settings.target} (pid {os.getpid()})")
     console.print(title, soft_wrap=True)

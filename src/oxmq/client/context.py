@@ -7,6 +7,7 @@ from oxmq.clock import Clock, SystemClock
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.ops.lifecycle import TakeTerms
 from oxmq.ops.outcomes import FinishRules
+from oxmq.tracing import Telemetry
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.runner import AsyncRunner
 
@@ -21,9 +22,10 @@ class QueueContext:
         terms: on what terms jobs are taken.
         rules: what is applied to jobs whose options are silent.
         results: waits for the ends of the queue's jobs.
+        telemetry: follows the jobs; None for nothing.
     """
 
-    __slots__ = ("clock", "keys", "results", "rules", "runner", "terms")
+    __slots__ = ("clock", "keys", "results", "rules", "runner", "telemetry", "terms")
 
     def __init__(
         self,
@@ -32,6 +34,7 @@ class QueueContext:
         clock: Clock,
         terms: TakeTerms | None = None,
         rules: FinishRules | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.runner = runner
         self.keys = keys
@@ -39,6 +42,7 @@ class QueueContext:
         self.terms = terms or TakeTerms()
         self.rules = rules or FinishRules()
         self.results = ResultReader(runner, keys)
+        self.telemetry = telemetry
 
     async def close(self) -> None:
         """Close the connections."""
@@ -53,8 +57,9 @@ def open_context(
     clock: Clock | None = None,
     terms: TakeTerms | None = None,
     rules: FinishRules | None = None,
+    telemetry: Telemetry | None = None,
 ) -> QueueContext:
     """Return the context of a queue with a connection of its own; a bad name or address is refused here."""
     keys = QueueKeys(name, prefix)
     clock = clock or SystemClock()
-    return QueueContext(AsyncRunner(Endpoint(connection), clock), keys, clock, terms, rules)
+    return QueueContext(AsyncRunner(Endpoint(connection), clock), keys, clock, terms, rules, telemetry)

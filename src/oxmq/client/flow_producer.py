@@ -14,11 +14,13 @@ from oxmq.clock import Clock, SystemClock
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, QueueKeys, check_queue_name, split_job_key
 from oxmq.ops import families, flows, jobs
+from oxmq.ops.additions import follow_flow
 from oxmq.ops.drafts import JobDrafter
 from oxmq.ops.flows import Drafted, FlowJob, checked, children_of
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptions, Parent, check_whole, job_options
 from oxmq.records import ChildKind
+from oxmq.tracing import Telemetry
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.runner import AsyncRunner
 
@@ -42,12 +44,21 @@ class FlowProducer(Closing):
         connection: as for `Queue`.
         prefix: with what the keys of all queues begin, where a job does not say otherwise.
         clock: gives the time; a `ManualClock` holds it still.
+        telemetry: follows the flows that are added: `oxmq.telemetry.OpenTelemetry`; None for nothing.
     """
 
-    def __init__(self, connection: object = None, *, prefix: str = DEFAULT_PREFIX, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        connection: object = None,
+        *,
+        prefix: str = DEFAULT_PREFIX,
+        clock: Clock | None = None,
+        telemetry: Telemetry | None = None,
+    ) -> None:
         QueueKeys("any", prefix)
         self._clock = clock or SystemClock()
         self._prefix = prefix
+        self._telemetry = telemetry
         self._runner = AsyncRunner(Endpoint(connection), self._clock)
 
     async def add(self, flow: FlowJob, *, queue_options: Mapping[str, JobOptions] | None = None) -> FlowNode:
@@ -72,6 +83,8 @@ class FlowProducer(Closing):
         """Add flows, each as a whole, and return them in order. All are checked before any is sent."""
         defaults = _checked_options(queue_options)
         drafted = [self._draft_flow(flow, defaults) for flow in new_flows]
+        if self._telemetry is not None:
+            return [await self._add_followed(self._telemetry, flow) for flow in drafted]
         added = await self._runner.run_all(flows.add_flow(flow) for flow in drafted)
         return [self._tree(flow, ids) for flow, ids in zip(drafted, added, strict=True)]
 
@@ -92,6 +105,13 @@ class FlowProducer(Closing):
     async def close(self) -> None:
         """Close the connection. A later call connects again."""
         await self._runner.close()
+
+    async def _add_followed(self, telemetry: Telemetry, drafted: list[Drafted[FlowJob]]) -> FlowNode:
+        following, flow = follow_flow(telemetry, drafted)
+        with following:
+            ids = await self._runner.run(flows.add_flow(flow))
+            following.added(ids)
+        return self._tree(flow, ids)
 
     def _draft_flow(self, flow: FlowJob, defaults: Mapping[str, JobOptions]) -> list[Drafted[FlowJob]]:
         drafters: dict[str, JobDrafter] = {}
@@ -136,7 +156,7 @@ class FlowProducer(Closing):
         return list(found)
 
     def _context(self, keys: QueueKeys) -> QueueContext:
-        return QueueContext(self._runner, keys, self._clock)
+        return QueueContext(self._runner, keys, self._clock, telemetry=self._telemetry)
 
 
 def _checked_options(queue_options: Mapping[str, JobOptions] | None) -> Mapping[str, JobOptions]:

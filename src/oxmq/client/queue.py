@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self, Unpack, cast
 
 from msgspec import UNSET
@@ -16,9 +16,11 @@ from oxmq.clock import Clock
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, check_queue_name
 from oxmq.ops import jobs
+from oxmq.ops.additions import follow
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions
+from oxmq.tracing import Telemetry
 
 NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 """A job for `Queue.add_bulk`: its name, its data and, if it has any, its options."""
@@ -34,6 +36,7 @@ class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
         default_job_options: options under those of each job added here.
         ids: ``"uuid"`` (made by the client: an add can be repeated safely) or ``"counter"`` (BullMQ's numbers).
         clock: gives the time; a `ManualClock` holds it still.
+        telemetry: follows the jobs that are added: `oxmq.telemetry.OpenTelemetry`; None for nothing.
 
     Raises:
         ConfigurationError: an argument is not acceptable.
@@ -48,8 +51,9 @@ class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
         default_job_options: JobOptions | None = None,
         ids: IdKind = "uuid",
         clock: Clock | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
-        self._attach(open_context(name, connection, prefix, clock), default_job_options, ids)
+        self._attach(open_context(name, connection, prefix, clock, telemetry=telemetry), default_job_options, ids)
 
     @classmethod
     def within(cls, context: QueueContext, defaults: JobOptions | None = None, ids: IdKind = "uuid") -> Self:
@@ -79,6 +83,8 @@ class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
             OutcomeUnknownError: it may have been added; adding it again with the same `job_id` is safe.
         """
         draft = self._draft(name, data, options)
+        if self._context.telemetry is not None:
+            return await self._add_followed(self._context.telemetry, draft)
         job_id = await self._context.runner.run(jobs.add(self._context.keys, draft))
         return Job(self._context, draft.record(job_id))
 
@@ -89,6 +95,23 @@ class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
         chunks may be in Redis.
         """
         drafts = [self._draft(*_name_data_options(args)) for args in new_jobs]
+        if self._context.telemetry is not None:
+            return await self._add_all_followed(self._context.telemetry, drafts)
+        return await self._add_all(drafts)
+
+    async def _add_followed(self, telemetry: Telemetry, draft: NewJob) -> Job[Any]:
+        with follow(telemetry, self.name, [draft]) as following:
+            job_id = await self._context.runner.run(jobs.add(self._context.keys, following.jobs[0]))
+            following.added([job_id])
+        return Job(self._context, following.jobs[0].record(job_id))
+
+    async def _add_all_followed(self, telemetry: Telemetry, drafts: Sequence[NewJob]) -> list[Job[Any]]:
+        with follow(telemetry, self.name, drafts) as following:
+            added = await self._add_all(following.jobs)
+            following.added([job.id for job in added])
+        return added
+
+    async def _add_all(self, drafts: Sequence[NewJob]) -> list[Job[Any]]:
         added = await self._context.runner.run_all(jobs.add_in_chunks(self._context.keys, drafts))
         ids = (job_id for chunk in added for job_id in chunk)
         return [Job(self._context, draft.record(job_id)) for draft, job_id in zip(drafts, ids, strict=True)]
@@ -97,6 +120,8 @@ class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
         if not self._may_be_added_to:
             check_queue_name(self.name)
             self._may_be_added_to = True
+        # The context may have been given another clock: see `AppBinding.take_over`.
+        self._drafter.clock = self._context.clock
         return self._drafter.draft(name, data, options)
 
 

@@ -8,18 +8,22 @@ import os
 import signal
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from msgspec import Struct
 
 from oxmq.codec import encode_json
 from oxmq.errors import Delay, OxmqError, RateLimited, Unrecoverable, WaitForChildren
+from oxmq.logs import configure_child
 from oxmq.ops.outcomes import failure_reason, stack_of, writable
 from oxmq.records import JobRecord
 from oxmq.sync.context import QueueContext
+
+#: The propagation headers that a process is given in its environment. Baggage is not: others can read that.
+_CARRIED: Final = ("traceparent", "tracestate")
 
 
 class Reference(Struct, frozen=True):
@@ -52,6 +56,10 @@ class ChildTask(ABC):
     @abstractmethod
     def surroundings(self) -> QueueContext:
         """Return the surroundings of the task's queue, on the application's connection."""
+
+    @abstractmethod
+    def resume(self, carrier: Mapping[str, str]) -> None:
+        """Go on in the trace that the worker's propagation headers tell of, where jobs are followed."""
 
     @abstractmethod
     def run_in_child(self, record: JobRecord, token: str) -> object:
@@ -89,13 +97,28 @@ class Reply(Struct):
     out_of_memory: bool = False
 
 
-def run_here(task: Reference, record: JobRecord, token: str, *, on_failure: Callable[[], None] | None = None) -> Reply:
+def run_here(
+    task: Reference,
+    record: JobRecord,
+    token: str,
+    *,
+    on_failure: Callable[[], None] | None = None,
+    carrier: Mapping[str, str] | None = None,
+) -> Reply:
     """Run a job in this process and return what became of it, whatever that is.
 
-    `on_failure` is called before a failure is put into words, which takes memory.
+    Args:
+        task: where the task is found.
+        record: the job.
+        token: the token under which it is locked.
+        on_failure: called before a failure is put into words, which takes memory.
+        carrier: the propagation headers of the worker's trace; those of the environment when not given.
     """
     try:
-        result = task.resolve().run_in_child(record, token)
+        found = task.resolve()
+        configure_child()  # after the import, so that an application that sets logging up itself has its way
+        found.resume(_carrier_here() if carrier is None else carrier)
+        result = found.run_in_child(record, token)
         return Reply(encode_json(result, f"result of job {record.id}"))
     except BaseException as error:  # noqa: BLE001 - whatever the task raises is the job's failure
         if on_failure is not None:
@@ -127,6 +150,11 @@ def raise_failure(reply: Reply) -> NoReturn:
     raise error from _RemoteTrace(reply.trace)
 
 
+def carried_environment(carrier: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables by which a process learns of a trace, whatever program it runs."""
+    return {name.upper(): value for name, value in carrier.items() if name in _CARRIED}
+
+
 def child_environment() -> dict[str, str]:
     """Return the variables with which another interpreter finds the modules that this one finds."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
@@ -140,3 +168,7 @@ def cause_of_death(code: int | None) -> str:
         return f"the job's process was killed by {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal has no name
         return f"the job's process was killed by signal {-code}"
+
+
+def _carrier_here() -> dict[str, str]:
+    return {name: os.environ[name.upper()] for name in _CARRIED if name.upper() in os.environ}

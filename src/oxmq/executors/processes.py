@@ -6,14 +6,17 @@ that dies takes its job along, not the worker.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from functools import partial
 from multiprocessing.connection import Connection
+from typing import Final
 
 import msgspec
 from msgspec import Struct
@@ -30,11 +33,15 @@ from oxmq.executors.child_task import (
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.records import JobRecord
 
+#: How long a child that was let go may take to end, in seconds.
+_FAREWELL: Final = 5.0
+
 
 class _Request(Struct):
     task: Reference
     record: JobRecord
     token: str
+    carrier: dict[str, str] = {}
 
 
 class ProcessExecutor:
@@ -44,15 +51,23 @@ class ProcessExecutor:
         self._threads = threads
         self._idle: list[_Child] = []
 
-    async def run(self, task: Reference, record: JobRecord, token: str) -> msgspec.Raw:
+    async def run(
+        self, task: Reference, record: JobRecord, token: str, carrier: Mapping[str, str] | None = None
+    ) -> msgspec.Raw:
         """Run a job in a child and return its result as JSON. When this is cancelled the child is killed.
+
+        Args:
+            task: where the child finds the task.
+            record: the job.
+            token: the token under which it is locked.
+            carrier: the propagation headers of the worker's trace, if there is one.
 
         Raises:
             ProcessError: the child died, or the task raised an error; its stack trace is the cause.
             Unrecoverable, Delay, RateLimited, WaitForChildren: the task raised them.
         """
         child = self._idle.pop() if self._idle else _Child()
-        request = msgspec.msgpack.encode(_Request(task, record, token))
+        request = msgspec.msgpack.encode(_Request(task, record, token, dict(carrier or {})))
         try:
             reply = await self._threads.run(partial(child.ask, request))
         except BaseException:
@@ -64,9 +79,11 @@ class ProcessExecutor:
         return msgspec.Raw(reply.result)
 
     def close(self) -> None:
-        """End the idle children."""
+        """End the idle children, which may first send what telemetry they hold."""
+        for child in self._idle:
+            child.let_go()
         while self._idle:
-            self._idle.pop().kill()
+            self._idle.pop().end()
 
 
 class _Child:
@@ -85,6 +102,18 @@ class _Child:
             return msgspec.msgpack.decode(pipe.recv_bytes(), type=Reply)
         except (EOFError, OSError) as error:
             raise ProcessError(self._cause_of_death()) from error
+
+    def let_go(self) -> None:
+        """Tell the child that no more jobs come: it ends by itself."""
+        if self._pipe is not None:
+            self._pipe.close()
+
+    def end(self) -> None:
+        """Wait a moment for the child that was let go, and end it."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(_FAREWELL)
+        self.kill()
 
     def kill(self) -> None:
         """End the child at once, whatever it does."""
@@ -126,7 +155,8 @@ def serve(pipe_fd: int, lifeline_fd: int) -> None:
             request = msgspec.msgpack.decode(pipe.recv_bytes(), type=_Request)
         except EOFError:
             return
-        pipe.send_bytes(msgspec.msgpack.encode(run_here(request.task, request.record, request.token)))
+        reply = run_here(request.task, request.record, request.token, carrier=request.carrier)
+        pipe.send_bytes(msgspec.msgpack.encode(reply))
 
 
 def _end_with_worker(lifeline_fd: int) -> None:

@@ -72,12 +72,12 @@ OWN_KEYS: Final[dict[str, type[Value]]] = {
     "stalled-check": Text, "limiter": Text, "marker": Scores, "events": Stream, "repeat": Scores,
     "metrics:completed": Fields, "metrics:failed": Fields,
     "metrics:completed:data": Items, "metrics:failed:data": Items,
-    "oxmq:workers": Fields, "oxmq:history": Stream,
+    "oxmq:workers": Fields, "oxmq:history": Stream, "oxmq:relayed": Scores, "oxmq:counts": Fields,
 }  # fmt: skip
-_PARTS: Final[dict[str, type[Value]]] = {
+PARTS: Final[dict[str, type[Value]]] = {
     "lock": Text, "logs": Items, "dependencies": Members, "processed": Fields, "failed": Fields, "unsuccessful": Scores,
 }  # fmt: skip
-_WORDS: Final[dict[type[Value], str]] = {
+WORDS: Final[dict[type[Value], str]] = {
     Text: "string", Items: "list", Members: "set", Scores: "sorted set", Fields: "hash", Stream: "stream",
 }  # fmt: skip
 CHILD_SETS: Final = ("dependencies", "processed", "failed", "unsuccessful")
@@ -142,19 +142,19 @@ class Keyspace:
             self.jobs[name] = value.fields
         elif name.startswith(("de:", "dn:")):
             self._check_type(key, value, Text if name.startswith("de:") else Fields)
-        elif job_id and part in _PARTS:
-            self._check_type(key, value, _PARTS[part])
+        elif job_id and part in PARTS:
+            self._check_type(key, value, PARTS[part])
             self.parts.setdefault(job_id, {})[part] = value
         elif isinstance(value, Fields) and name.startswith("repeat:"):
             self.records[name.removeprefix("repeat:")] = value.fields
         elif isinstance(value, Fields):
             self.jobs[name] = value.fields
         else:
-            self.strange.append((key, f"nothing in a queue is a {_WORDS[type(value)]} of this name"))
+            self.strange.append((key, f"nothing in a queue is a {WORDS[type(value)]} of this name"))
 
     def _check_type(self, key: str, value: Value, expected: type[Value]) -> None:
         if not isinstance(value, expected):
-            self.strange.append((key, f"it is a {_WORDS[type(value)]} where a {_WORDS[expected]} belongs"))
+            self.strange.append((key, f"it is a {WORDS[type(value)]} where a {WORDS[expected]} belongs"))
 
 
 def expect(value: object, empty: V) -> V:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from oxmq.monitor.load import load_of
 from oxmq.monitor.overview import narrowed
 from oxmq.monitor.queues import latency_of
 from oxmq.monitor.site import Site
-from oxmq.monitor.watch import Look, QueueFacts
+from oxmq.monitor.watch import Look, QueueFacts, latest_minute
 from oxmq.monitor.workers import workers_of
+from oxmq.ops.history import HistoryPoint, Percentiles
 from oxmq.ops.metrics import NO_METRICS, Family, ended_total, exposition, get_metrics, job_count
 from oxmq.states import JobState
 
@@ -55,6 +56,27 @@ def _of_queues(look: Look) -> Iterable[Family]:
         lately.append(({"queue": queue.name, "state": "completed"}, queue.snapshot.completed_minute))
         lately.append(({"queue": queue.name, "state": "failed"}, queue.snapshot.failed_minute))
     yield Family("oxmq_queue_ended_last_minute", "Number of jobs that ended in the last minute", "gauge", lately)
+    yield from _of_minutes({queue.name: latest_minute(queue.history, look.at_ms) for queue in facts})
+
+
+def _of_minutes(minutes: Mapping[str, HistoryPoint | None]) -> Iterable[Family]:
+    """Yield what the history says of the last minute of each queue, where anything went on."""
+    known = {name: point for name, point in minutes.items() if point is not None}
+    retried: _Samples = [({"queue": name}, point.retried) for name, point in known.items() if point.retried is not None]
+    yield Family("oxmq_queue_retried_last_minute", "Number of runs that failed and are repeated", "gauge", retried)
+    run = _quantiles({name: point.run for name, point in known.items()})
+    yield Family("oxmq_queue_run_seconds", "How long the jobs ran that completed in the last minute", "gauge", run)
+    wait = _quantiles({name: point.wait for name, point in known.items()})
+    yield Family("oxmq_queue_wait_seconds", "How long jobs had waited, told in the last minute", "gauge", wait)
+
+
+def _quantiles(times: Mapping[str, Percentiles | None]) -> _Samples:
+    return [
+        ({"queue": name, "quantile": quantile}, ms / 1000)
+        for name, found in times.items()
+        if found is not None
+        for quantile, ms in (("0.5", found.p50), ("0.95", found.p95), ("0.99", found.p99))
+    ]
 
 
 def _of_workers(look: Look) -> Iterable[Family]:
@@ -66,7 +88,7 @@ def _of_workers(look: Look) -> Iterable[Family]:
     yield Family("oxmq_workers", "Number of workers by health", "gauge", samples)
     loads = load_of(look.queues.values(), look.at_ms).queues
     slots: _Samples = [({"queue": name}, load.capacity) for name, load in loads.items()]
-    yield Family("oxmq_worker_slots", "Number of jobs that the workers may run at once", "gauge", slots)
+    yield Family("oxmq_queue_slots", "Number of jobs that the workers may run at once", "gauge", slots)
 
 
 def _of_server(look: Look) -> Iterable[Family]:
@@ -74,6 +96,8 @@ def _of_server(look: Look) -> Iterable[Family]:
     if look.server is not None:
         used = look.server.number("used_memory")
         yield Family("oxmq_redis_memory_bytes", "Memory that Redis uses", "gauge", [({}, used)])
+        limit: _Samples = [({}, most)] if (most := look.server.number("maxmemory")) else []
+        yield Family("oxmq_redis_memory_limit_bytes", "Memory that Redis may use", "gauge", limit)
     clients: _Samples = [({"role": role}, count) for role, count in (look.roles or {}).items()]
     yield Family("oxmq_redis_clients", "Number of clients of Redis by role", "gauge", clients)
 

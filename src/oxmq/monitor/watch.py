@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from msgspec import structs
+
 from oxmq.clock import Clock
 from oxmq.codec import instant
 from oxmq.doctor.facts import ServerFacts, gather_facts
@@ -23,7 +25,7 @@ from oxmq.monitor.discovery import FoundQueues
 from oxmq.ops import server
 from oxmq.ops.call import Call
 from oxmq.ops.heartbeats import Heartbeat, get_heartbeats
-from oxmq.ops.history import MINUTE_MS, HistoryPoint, get_history
+from oxmq.ops.history import MINUTE_MS, HistoryPoint, get_history, last_full_minute
 from oxmq.ops.reconciling import Report, get_report
 from oxmq.ops.running import RunningJob, get_running
 from oxmq.ops.snapshots import Snapshot, get_snapshot
@@ -39,6 +41,8 @@ MOST_QUEUES = 1_000
 MOST_RUNNING = 50
 #: How many minutes of history are kept at hand.
 HISTORY_MINUTES = 60
+#: How many of the minutes that are known are read once more, beside the last.
+_LATE = 1
 #: For how many seconds what was seen is good: a whole look; who works; who is connected; minutes; the server's state;
 #: the report on heavy jobs.
 _LOOK, _WORKERS, _CLIENTS, _HISTORY, _SERVER, _REPORT = 0.25, 2.0, 3.0, 15.0, 15.0, 5.0
@@ -258,7 +262,7 @@ class Watch:
         kept = self._keep(name)
         return QueueFacts(
             name=name,
-            snapshot=snapshot,
+            snapshot=_with_counted(snapshot, latest_minute(kept.history, now)),
             heartbeats=kept.heartbeats,
             clients=clients,
             running=kept.running if snapshot.counts["active"] else [],
@@ -296,14 +300,16 @@ class Watch:
 
         def unread(keys: QueueKeys) -> Call[list[HistoryPoint]]:
             known = self._keep(keys.name).history
-            return get_history(keys, known[-1].at_ms + 1 if known else oldest, HISTORY_MINUTES)
+            # Workers may have added to the last minutes since.
+            return get_history(keys, known[-1].at_ms - _LATE * MINUTE_MS if known else oldest, now_ms, HISTORY_MINUTES)
 
         found = await self._ask(due, unread, tolerant=True)
         for name in due:
             kept, points = self._keep(name), found.get(name, [])
             kept.history_at = now
             if points or (kept.history and kept.history[0].at_ms < oldest):
-                kept.history = [point for point in (*kept.history, *points) if point.at_ms >= oldest]
+                anew = {point.at_ms: point for point in (*kept.history, *points) if point.at_ms >= oldest}
+                kept.history = [anew[at_ms] for at_ms in sorted(anew)]
                 kept.spark = [_point(point) for point in kept.history if point.completed or point.failed]
 
     async def _ask(
@@ -347,6 +353,23 @@ class Watch:
         self._report_until = time.monotonic() + _REPORT
 
 
+def latest_minute(history: Sequence[HistoryPoint], now_ms: int) -> HistoryPoint | None:
+    """Return the last minute, or the one before where that is not written down yet; None where nothing went on."""
+    latest = history[-1] if history else None
+    return latest if latest is not None and latest.at_ms >= last_full_minute(now_ms) - MINUTE_MS else None
+
+
+def _with_counted(snapshot: Snapshot, minute: HistoryPoint | None) -> Snapshot:
+    """Return what was seen; of jobs that are removed as soon as they end nothing is, but for what workers counted."""
+    if minute is None or not minute.exact:
+        return snapshot
+    return structs.replace(
+        snapshot,
+        completed_minute=snapshot.completed_minute or (0 if minute.kept_completed else minute.completed),
+        failed_minute=snapshot.failed_minute or (0 if minute.kept_failed else minute.failed),
+    )
+
+
 def _point(point: HistoryPoint) -> Point:
     return Point(at=instant(point.at_ms), completed=point.completed, failed=point.failed)
 
@@ -361,9 +384,11 @@ def _pace(kept: _Kept, added: int, now: int) -> float:
     while len(samples) > 1 and now - samples[1][0] >= (_PACE_MS if now - samples[0][0] < 2 * _PACE_MS else 1):
         samples.popleft()  # of a long time in which nobody looked, the mean says little of the present
     since, before = samples[0]
-    if now - since < _LEAST_PACE_MS and kept.history:
+    if now - since < _LEAST_PACE_MS:
         # Nothing was seen before this process looked, but for what was written down.
-        last = kept.history[-1]
-        since, before = last.at_ms + MINUTE_MS, last.added
+        for point in reversed(kept.history):
+            if point.added is not None:
+                since, before = point.at_ms + MINUTE_MS, point.added
+                break
     elapsed = now - since
     return (added - before) * MINUTE_MS / elapsed if elapsed >= _LEAST_PACE_MS and added >= before else 0.0

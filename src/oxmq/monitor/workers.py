@@ -143,7 +143,11 @@ def _take_client(heartbeat: Heartbeat, unmatched: list[WorkerClient]) -> WorkerC
     """Return the connection that is the worker's, and take it out of those that are left."""
     by_name = [client for client in unmatched if client.name and client.name == heartbeat.name]
     # Of workers without a name it cannot be told which connection is whose, only how many there are.
-    nameless = [client for client in unmatched if not client.name and client.library.startswith("redis-py")]
+    nameless = [
+        client
+        for client in unmatched
+        if not client.name and (client.library is None or client.library.startswith("redis-py"))
+    ]
     for client in (*by_name, *nameless):
         unmatched.remove(client)
         return client

@@ -34,7 +34,7 @@ class JobDrafter:
             raise ConfigurationError(f'ids must be "uuid" or "counter", not {ids!r}')
         if defaults is not None and not isinstance(cast("object", defaults), JobOptions):
             raise ConfigurationError(f"default_job_options must be JobOptions, not {type(defaults).__name__}")
-        self._clock = clock
+        self.clock = clock
         self.defaults = defaults or NO_OPTIONS
         self._make_id: Callable[[int], str] = uuid7 if ids == "uuid" else lambda _: ""
 
@@ -64,7 +64,7 @@ class JobDrafter:
         options = own.over(self.defaults) if own is not NO_OPTIONS else self.defaults
         limit = MAX_VALUE_BYTES if isinstance(options.size_limit, UnsetType) else options.size_limit
         encoded = encode_json({} if data is UNSET else data, f"data of job {name!r}", limit)
-        now = self._clock.now_ms()
+        now = self.clock.now_ms()
         if parent is not None:
             if not isinstance(own.parent, UnsetType):
                 raise ConfigurationError("parent cannot be given for a child of the flow: the flow says whose it is")
@@ -94,6 +94,7 @@ class JobDrafter:
             relations=_encode_relations(wire, has_children) if parent or deduplication or has_children else b"",
             parent_key=f"{parent.queue}:{parent.id}" if parent else None,
             deduplication_id=deduplication.id if deduplication else None,
+            traceable=wire.tm is UNSET and wire.omc is UNSET,
         )
 
 

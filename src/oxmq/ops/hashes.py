@@ -72,10 +72,19 @@ def _read_more(record: JobRecord, get: Callable[[bytes], bytes | None]) -> None:
     record.return_value = get(b"returnvalue")
     record.failed_reason = _text(get(b"failedReason"))
     record.due_on = _ms(get(b"dueOn"))
+    record.telemetry = _text_or_none(get(b"tm"))
 
 
 def _text(value: Reply) -> str | None:
     return None if value is None else value.decode()
+
+
+def _text_or_none(value: bytes | None) -> str | None:
+    # Nothing depends on it: what is no text counts as absent.
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
 
 
 def _ms(value: Reply) -> int | None:

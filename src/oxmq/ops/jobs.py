@@ -31,6 +31,7 @@ class NewJob(Struct, frozen=True, gc=False):
         relations: its parent, children and deduplication, as JSON for the script; empty for none.
         parent_key: the parent's key, if it has one.
         deduplication_id: its deduplication id, if it has one.
+        traceable: whether it may carry the context of a trace: its options do not say what it carries.
     """
 
     id: str
@@ -44,6 +45,7 @@ class NewJob(Struct, frozen=True, gc=False):
     relations: bytes = b""
     parent_key: str | None = None
     deduplication_id: str | None = None
+    traceable: bool = True
 
     def record(self, job_id: str) -> JobRecord:
         """Return the job as it now is in Redis, under the id that it was given."""
@@ -131,8 +133,13 @@ def update_progress(keys: QueueKeys, job_id: str, progress: bytes) -> Call[None]
 
 def add_log(keys: QueueKeys, job_id: str, row: str, keep: int | None) -> Call[int]:
     """Append a line to the job's log; the result is how many lines it now has."""
+    return add_logs(keys, job_id, (row,), keep)
+
+
+def add_logs(keys: QueueKeys, job_id: str, rows: Sequence[str], keep: int | None) -> Call[int]:
+    """Append lines, 1 to 1,000, to the job's log; the result is how many it now has."""
     decode = _checked(keys, job_id, "add_log", number)
-    return run_script("add_log", keys.base, job_id, row, "" if keep is None else keep, decode=decode)
+    return run_script("add_log", keys.base, job_id, "" if keep is None else keep, *rows, decode=decode)
 
 
 def get_logs(keys: QueueKeys, job_id: str, start: int, end: int, *, asc: bool) -> Call[list[str]]:

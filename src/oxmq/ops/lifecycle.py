@@ -46,6 +46,7 @@ class Outcome(Struct, gc=False):
         keep_limit: how many of the too old ones to remove at once; None for the default.
         delay_ms: for ``delay`` and ``postpone``.
         next_up: for ``retry``: whether it runs before the jobs that are waiting.
+        telemetry: for failures: the context of the trace of the attempt; empty for none.
     """
 
     job_id: str
@@ -59,6 +60,7 @@ class Outcome(Struct, gc=False):
     keep_limit: int | None = None
     delay_ms: int = 0
     next_up: bool = False
+    telemetry: str = ""
 
     def words(self) -> tuple[Word, ...]:
         return (
@@ -73,6 +75,7 @@ class Outcome(Struct, gc=False):
             "" if self.keep_limit is None else self.keep_limit,
             self.delay_ms,
             "1" if self.next_up else "",
+            self.telemetry,
         )
 
 

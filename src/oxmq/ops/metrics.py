@@ -17,6 +17,8 @@ from oxmq.ops.call import Call, Reply, number, run_script
 _LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPES = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 _TAKEN_LABELS = ("queue", "state")
+#: More milliseconds than there are dates.
+_MOST: Final = 2 * 10**14
 
 
 class MetricsMeta(Struct, frozen=True):
@@ -120,5 +122,15 @@ def _escaped(value: str) -> str:
 
 def _metrics(reply: Reply) -> Metrics:
     (count, prev_ts, prev_count), points, kept = reply
-    since = instant(number(prev_ts)) if prev_ts else None
-    return Metrics(MetricsMeta(number(count), since, number(prev_count)), [number(point) for point in points], kept)
+    written = _whole(prev_ts)
+    since = instant(written) if written else None
+    return Metrics(MetricsMeta(_whole(count), since, _whole(prev_count)), [_whole(point) for point in points], kept)
+
+
+def _whole(reply: Reply) -> int:
+    """Return what somebody wrote as a number; 0 for what is none, or beyond any date."""
+    try:
+        value = number(reply)
+    except ValueError:
+        return 0
+    return value if 0 <= value < _MOST else 0

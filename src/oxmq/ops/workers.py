@@ -65,7 +65,7 @@ class WorkerClient(Struct, frozen=True, kw_only=True):
         name: the worker's name; empty when it has none.
         addr: the client's address, ``host:port``.
         age: for how long it is connected, in seconds.
-        library: by which library, as far as that says so.
+        library: by which library; empty where that does not say so, None where the server (Redis 7.0) does not.
     """
 
     id: str
@@ -73,7 +73,7 @@ class WorkerClient(Struct, frozen=True, kw_only=True):
     name: str
     addr: str
     age: int
-    library: str
+    library: str | None
 
 
 class Clients(Struct, frozen=True):
@@ -134,7 +134,7 @@ def _worker_client(line: str, queue: str, name: str) -> WorkerClient:
         name=name,
         addr=raw.get("addr", ""),
         age=int(raw.get("age", 0)),
-        library=raw.get("lib-name", ""),
+        library=raw.get("lib-name"),
     )
 
 

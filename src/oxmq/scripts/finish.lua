@@ -8,7 +8,7 @@
 -- ARGV 6 limit_ms   int   length of the rate limit's window
 -- ARGV 7 worker     str   empty for none
 -- ARGV 8 metrics    int   how many minutes of metrics to keep; 0: none
--- ARGV 9.. runs     rows  id, token ("0": needs no lock), outcome, value, stacktrace (JSON), attempts allowed, keep count (-1: all), keep age (s; empty: any), keep limit (empty: 1,000), delay (ms), next_up ("1": runs next)
+-- ARGV 9.. runs     rows  id, token ("0": needs no lock), outcome, value, stacktrace (JSON), attempts allowed, keep count (-1: all), keep age (s; empty: any), keep limit (empty: 1,000), delay (ms), next_up ("1": runs next), tm (context of a trace; empty: none)
 -- RETURNS           list  a code for each run (0: done), then the reply of take
 -- ERRORS -1         no such job
 -- ERRORS -2         no lock
@@ -28,7 +28,7 @@
 --@include metrics
 --@include take
 
-local FIRST, ROW = 8, 11
+local FIRST, ROW = 8, 12
 local base, now = KEYS[1], ARGV[1]
 local now_ms = tonumber(now)
 local rows = (#ARGV - FIRST) / ROW
@@ -41,7 +41,7 @@ local function read_run(row)
   return { id = ARGV[at + 1], token = ARGV[at + 2], outcome = ARGV[at + 3], value = ARGV[at + 4],
     stacktrace = ARGV[at + 5], attempts = tonumber(ARGV[at + 6]), keep_count = tonumber(ARGV[at + 7]),
     keep_age = tonumber(ARGV[at + 8]), keep_limit = tonumber(ARGV[at + 9]), delay = tonumber(ARGV[at + 10]),
-    next_up = ARGV[at + 11] == "1" }
+    next_up = ARGV[at + 11] == "1", tm = ARGV[at + 12] }
 end
 
 local runs, lock_keys, child_keys = {}, {}, {}
@@ -126,6 +126,7 @@ local function store(run, made)
     -- At once: a child that fails in the same batch must find its parent failed.
     redis.call("ZADD", base .. "failed", now, run.id)
     redis.call("HSET", job_key, "atm", made, "failedReason", run.value, "stacktrace", run.stacktrace, "finishedOn", now)
+    if run.tm ~= "" then redis.call("HSET", job_key, "tm", run.tm) end
     redis.call("HDEL", job_key, "defa", "cancelledOn")
   end
   if run.keep_count > 0 or run.keep_age then
@@ -164,6 +165,10 @@ local function record_failure(run, made)
     local last = #fields
     fields[last + 1], fields[last + 2] = "failedReason", run.value
     fields[last + 3], fields[last + 4] = "stacktrace", run.stacktrace
+  end
+  if run.tm ~= "" then
+    local last = #fields
+    fields[last + 1], fields[last + 2] = "tm", run.tm
   end
   if #fields > 2 then redis.call(unpack(fields)) end
 end

@@ -12,7 +12,8 @@
 local LISTS = { "wait", "paused", "active" }
 local SETS = { "delayed", "prioritized", "waiting-children", "completed", "failed" }
 local OWN = { "wait", "paused", "active", "delayed", "prioritized", "waiting-children", "completed", "failed", "events",
-  "meta", "stalled", "repeat", "oxmq:history", "oxmq:workers" }
+  "meta", "stalled", "repeat", "oxmq:history", "oxmq:counts", "oxmq:workers",
+  "oxmq:relayed" }
 local base, half = KEYS[1], math.ceil(ARGV[1] / 2)
 
 -- More than a job has fields: of those the data is the one that counts.

@@ -61,7 +61,7 @@ end
 -- What is large is freed in the background.
 local OWN = { "events", "delay", "priority", "stalled-check", "stalled", "id", "pc", "marker", "meta",
   "metrics:completed", "metrics:completed:data", "metrics:failed", "metrics:failed:data", "oxmq:workers",
-  "oxmq:history" }
+  "oxmq:history", "oxmq:counts", "oxmq:relayed" }
 for i, name in ipairs(OWN) do OWN[i] = base .. name end
 redis.call("UNLINK", unpack(OWN))
 return 0

@@ -2,7 +2,7 @@
 -- KEYS 1 base     str   "prefix:queue:"
 -- ARGV 1 minute   int   ms, when the minute began
 -- ARGV 2 now      int   ms
--- ARGV 3 keep     int   about how many minutes are kept
+-- ARGV 3 kept     int   how many minutes are kept, of the stream about
 -- ARGV 4 ttl      int   ms after which all is forgotten unless somebody records
 -- RETURNS         int   1; 0: that minute, or a later one, is there already, or nothing is going on
 -- ERRORS          none
@@ -34,10 +34,19 @@ end
 
 local counts, known = count_all()
 local added = tonumber(redis.call("GET", base .. "id") or nil) or 0
-local completed = ended_between(base .. "completed", minute, minute + MINUTE, now, added > known)
-local failed = ended_between(base .. "failed", minute, minute + MINUTE, now, added > known)
+local function ended(state, gone)
+  return ended_between(base .. state, minute, minute + MINUTE, now, gone)
+end
+local completed, failed = ended("completed", added > known), ended("failed", added > known)
 local waiting = counts.wait + counts.paused + counts.prioritized
-if completed + failed + waiting + counts.active == 0 then return 0 end
+
+-- Whether workers have counted jobs of this minute: those may all be gone by now.
+local function was_counted()
+  local minutes = minute / MINUTE
+  local stored = redis.call("HGET", base .. "oxmq:counts", string.format("%.0f", minutes % tonumber(ARGV[3])))
+  return stored and tonumber(string.match(stored, "^%d+")) == minutes
+end
+if completed + failed + waiting + counts.active == 0 and not was_counted() then return 0 end
 
 -- Jobs that completed in the minute, evenly spread over it; where all of those are removed already, over what is left.
 local function sample()
@@ -75,7 +84,8 @@ local function percentiles(values)
 end
 
 redis.call("XADD", key, "MAXLEN", "~", ARGV[3], string.format("%.0f-0", minute),
-  "v", table.concat({ completed, failed, waiting, counts.active, counts.delayed, #ran, string.format("%.0f", added) }, ","),
+  "v", table.concat({ completed, failed, waiting, counts.active, counts.delayed, #ran, string.format("%.0f", added),
+    ended("completed", false), ended("failed", false) }, ","),
   "r", percentiles(ran), "w", percentiles(waited))
 redis.call("PEXPIRE", key, ARGV[4])
 return 1

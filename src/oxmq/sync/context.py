@@ -8,6 +8,7 @@ from oxmq.keys import DEFAULT_PREFIX, QueueKeys
 from oxmq.ops.lifecycle import TakeTerms
 from oxmq.ops.outcomes import FinishRules
 from oxmq.sync.results import ResultReader
+from oxmq.tracing import Telemetry
 from oxmq.transport.connect import Endpoint
 from oxmq.transport.sync_runner import SyncRunner
 
@@ -22,9 +23,10 @@ class QueueContext:
         terms: on what terms jobs are taken.
         rules: what is applied to jobs whose options are silent.
         results: waits for the ends of the queue's jobs.
+        telemetry: follows the jobs; None for nothing.
     """
 
-    __slots__ = ("clock", "keys", "results", "rules", "runner", "terms")
+    __slots__ = ("clock", "keys", "results", "rules", "runner", "telemetry", "terms")
 
     def __init__(
         self,
@@ -33,6 +35,7 @@ class QueueContext:
         clock: Clock,
         terms: TakeTerms | None = None,
         rules: FinishRules | None = None,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self.runner = runner
         self.keys = keys
@@ -40,6 +43,7 @@ class QueueContext:
         self.terms = terms or TakeTerms()
         self.rules = rules or FinishRules()
         self.results = ResultReader(runner, keys)
+        self.telemetry = telemetry
 
     def close(self) -> None:
         """Close the connections."""
@@ -54,8 +58,9 @@ def open_context(
     clock: Clock | None = None,
     terms: TakeTerms | None = None,
     rules: FinishRules | None = None,
+    telemetry: Telemetry | None = None,
 ) -> QueueContext:
     """Return the context of a queue with a connection of its own; a bad name or address is refused here."""
     keys = QueueKeys(name, prefix)
     clock = clock or SystemClock()
-    return QueueContext(SyncRunner(Endpoint(connection), clock), keys, clock, terms, rules)
+    return QueueContext(SyncRunner(Endpoint(connection), clock), keys, clock, terms, rules, telemetry)

@@ -101,8 +101,10 @@ METRICS: Final[dict[str, object]] = {
     "points": [
         {
             "at": "2026-03-01T12:00:00Z",
+            "exact": True,
             "completed": 240,
             "failed": 1,
+            "retried": 2,
             "waiting": 7,
             "active": 3,
             "run_p50": 0.2,
@@ -111,7 +113,7 @@ METRICS: Final[dict[str, object]] = {
             "wait_p50": 0.01,
             "wait_p95": 0.3,
             "wait_p99": 1.1,
-            "sampled": 200,
+            "sampled": 240,
         }
     ],
     "recent": {
@@ -119,6 +121,19 @@ METRICS: Final[dict[str, object]] = {
         "wait": {"p50": 0.01, "p95": 0.3, "p99": 1.1},
         "by_name": [{"name": "send", "count": 501, "failed": 1, "run_p50": 0.2, "run_p95": 0.9}],
     },
+    "counted": {
+        "completed": 240,
+        "failed": 1,
+        "retried": 2,
+        "run": {"p50": 0.2, "p95": 0.9, "p99": 1.4},
+        "wait": {"p50": 0.01, "p95": 0.3, "p99": 1.1},
+    },
+    "heat": {
+        "step": 60,
+        "bounds": [0.127, 0.255, 0.511, 1.023, 2.047],
+        "columns": [{"at": "2026-03-01T12:00:00Z", "run": [0, 160, 60, 10, 10], "wait": [220, 11, 5, 3, 2]}],
+    },
+    "kept": {"completed": 91_204, "failed": 310, "minutes": 10_080},
 }
 SERVER: Final[dict[str, object]] = {
     "name": "Valkey",

@@ -97,10 +97,15 @@ def tell_problems(api: FastAPI) -> None:
     """Have an application answer every error as a problem document."""
     api.add_exception_handler(RequestValidationError, _invalid)
     api.add_exception_handler(ConfigurationError, _unacceptable)
+    api.add_exception_handler(HTTPException, _http)
+    tell_refusals(api)
+
+
+def tell_refusals(api: FastAPI) -> None:
+    """Have an application answer what Redis or a job's state refuses as a problem document."""
     api.add_exception_handler(JobError, _refused)
     api.add_exception_handler(QueueStateError, _refused)
     api.add_exception_handler(BackendError, _unreachable)
-    api.add_exception_handler(HTTPException, _http)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
@@ -128,9 +133,10 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 async def _state_of(request: Request, error: Exception) -> str | None:
     """Return the state that a job is in, when that may be what forbids something."""
-    if not isinstance(error, JobError) or not error.job_id:
+    web = getattr(request.app.state, "web", None)  # an application that is not ours has none
+    if web is None or not isinstance(error, JobError) or not error.job_id:
         return None
-    site: Site = request.app.state.web.site
+    site: Site = web.site
     try:
         found = await site.runner.run(look_up(site.keys(error.queue), error.job_id, most=0))
     except BackendError:

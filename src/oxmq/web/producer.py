@@ -18,6 +18,7 @@ from oxmq.errors import ConfigurationError
 from oxmq.keys import QueueKeys
 from oxmq.monitor.site import Site
 from oxmq.ops import flows, jobs
+from oxmq.ops.additions import follow, follow_flow
 from oxmq.ops.drafts import JobDrafter
 from oxmq.ops.flows import Drafted
 from oxmq.ops.jobs import Ended, NewJob
@@ -88,6 +89,7 @@ class Producer:
     def __init__(self, site: Site, app: Oxmq | None) -> None:
         self._site = site
         self._tasks = {} if app is None else app.tasks
+        self._telemetry = None if app is None else app.telemetry
         self._drafter = JobDrafter(site.clock, None if app is None else app.default_job_options, "uuid")
         self._results: dict[str, ResultReader] = {}
 
@@ -99,7 +101,7 @@ class Producer:
         """
         keys = self._site.keys(order.queue)
         draft = self._draft(order, idempotency, 0)
-        job_id = await self._site.runner.run(jobs.add(keys, draft))
+        job_id = (await self._send(keys, [draft]))[0]
         if idempotency is not None:
             idempotency.check(await self._site.runner.run(jobs.get_options(keys, job_id)))
         return await self._added(Drafted(order, keys, draft, []), job_id, known=idempotency is not None)
@@ -109,8 +111,8 @@ class Producer:
         keys = self._site.keys(orders[0].queue)
         drafted = [Drafted(order, keys, self._draft(order, idempotency, at), []) for at, order in enumerate(orders)]
         known = await self._are_known(drafted, idempotency)
-        add = jobs.add_bulk(keys, [node.job for node in drafted])
-        ids = [node.job.id for node in drafted] if known else await self._site.runner.run(add)
+        drafts = [node.job for node in drafted]
+        ids = [draft.id for draft in drafts] if known else await self._send(keys, drafts)
         found = (self._added(node, job_id, known=known) for node, job_id in zip(drafted, ids, strict=True))
         return await asyncio.gather(*found)
 
@@ -118,9 +120,26 @@ class Producer:
         """Add a job and all below it, all or none; as `add`."""
         drafted = flows.draft_flow(root, lambda order: order.children, self._node_drafter(idempotency))
         known = await self._are_known(drafted, idempotency)
-        ids = [node.job.id for node in drafted] if known else await self._site.runner.run(flows.add_flow(drafted))
+        ids = [node.job.id for node in drafted] if known else await self._send_flow(drafted)
         found = (self._added(node, job_id, known=known) for node, job_id in zip(drafted, ids, strict=True))
         return _tree(drafted, await asyncio.gather(*found), 0)
+
+    async def _send(self, keys: QueueKeys, drafts: Sequence[NewJob]) -> list[str]:
+        if self._telemetry is None:
+            return await self._site.runner.run(jobs.add_bulk(keys, drafts))
+        with follow(self._telemetry, keys.name, drafts) as following:
+            ids = await self._site.runner.run(jobs.add_bulk(keys, following.jobs))
+            following.added(ids)
+        return ids
+
+    async def _send_flow(self, drafted: list[Drafted[Order]]) -> list[str]:
+        if self._telemetry is None:
+            return await self._site.runner.run(flows.add_flow(drafted))
+        following, flow = follow_flow(self._telemetry, drafted)
+        with following:
+            ids = await self._site.runner.run(flows.add_flow(flow))
+            following.added(ids)
+        return ids
 
     async def put_schedule(self, schedule_id: str, schedule: Schedule, order: Order) -> bool:
         """Make or change a schedule whose jobs are like `order`; return whether it has times left.

@@ -91,6 +91,7 @@ def _configured(app: ASGIApp, serving: Serving) -> uvicorn.Config:
         http="httptools",
         ws="none",
         lifespan="on",
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

@@ -1,4 +1,4 @@
-"""Serve what surrounds a worker process: probes that ask how it is, and orders to take no more jobs."""
+"""Serve what surrounds a worker process: probes that ask how it is, its metrics, and orders to take no more jobs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Generator
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from oxmq.app_worker import AppWorker
@@ -25,8 +25,24 @@ _FROM_A_PAGE: Final = ("origin", "sec-fetch-site")
 _GRACE: Final = 5
 
 
+class Metrics(Protocol):
+    """Be what a worker is measured with: see `oxmq.telemetry.prometheus.JobMetrics`."""
+
+    @property
+    def content_type(self) -> str:
+        """Return what an answer with the text calls its content."""
+        ...
+
+    def text(self) -> bytes:
+        """Return all metrics as Prometheus reads them."""
+        ...
+
+
 class WorkerEndpoint:
     """Serve the probes of a worker, and drain it when asked. Building one listens, and answers nothing yet.
+
+    Args:
+        metrics: what the worker is measured with; None where it is not.
 
     Whoever reaches it can drain the worker: listen where only this host, or the container's own network, comes in.
 
@@ -34,15 +50,16 @@ class WorkerEndpoint:
         ConfigurationError: the address cannot be listened at.
     """
 
-    def __init__(self, worker: AppWorker, host: str, port: int) -> None:
+    def __init__(self, worker: AppWorker, host: str, port: int, metrics: Metrics | None = None) -> None:
         self._worker = worker
+        self._metrics = metrics
         self._listeners = listen(host, port)
         self.address = address_of(host, self._listeners[0])
 
     async def run(self) -> None:
         """Run the worker until it is told to stop, and answer from before its start until after its end."""
         config = uvicorn.Config(
-            worker_endpoint(self._worker),
+            worker_endpoint(self._worker, self._metrics),
             http="httptools",
             ws="none",
             lifespan="off",
@@ -61,17 +78,19 @@ class WorkerEndpoint:
             await serving
 
 
-def worker_endpoint(worker: AppWorker) -> Starlette:
+def worker_endpoint(worker: AppWorker, metrics: Metrics | None = None) -> Starlette:
     """Return the application that answers for a worker in the same process.
 
     ``GET /health/live`` is 503 when a restart would help, ``GET /health/ready`` is 503 when no jobs are taken;
-    ``/drain`` (GET too, for hooks that know nothing else) and ``POST /undrain``.
+    ``/drain`` (GET too, for hooks that know nothing else) and ``POST /undrain``. ``GET /metrics`` is for Prometheus,
+    and 501 where nothing is measured.
     """
-    answers = _Answers(worker)
+    answers = _Answers(worker, metrics)
     return Starlette(
         routes=[
             Route("/health/live", answers.is_live),
             Route("/health/ready", answers.is_ready),
+            Route("/metrics", answers.tell_metrics),
             Route("/drain", answers.drain, methods=["GET", "POST"]),
             Route("/undrain", answers.undrain, methods=["POST"]),
         ]
@@ -81,14 +100,21 @@ def worker_endpoint(worker: AppWorker) -> Starlette:
 class _Answers:
     """Answer for one worker."""
 
-    def __init__(self, worker: AppWorker) -> None:
+    def __init__(self, worker: AppWorker, metrics: Metrics | None) -> None:
         self._worker = worker
+        self._metrics = metrics
 
     async def is_live(self, _: Request) -> JSONResponse:
         return _health(await self._worker.why_stuck())
 
     async def is_ready(self, _: Request) -> JSONResponse:
         return _health(self._worker.why_not_ready())
+
+    async def tell_metrics(self, _: Request) -> Response:
+        if self._metrics is None:
+            return _refusal(501, 'metrics need prometheus-client: pip install "oxmq[prometheus]"')
+        self._worker.health()  # so that what is told of it is of this moment
+        return Response(self._metrics.text(), media_type=self._metrics.content_type)
 
     async def drain(self, request: Request) -> JSONResponse:
         if _is_from_a_page(request):

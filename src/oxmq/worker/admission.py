@@ -23,6 +23,14 @@ _WHY_SKIPPED = {
 class NotAdmitted(Unrecoverable):
     """Say that a job is failed without having been run: no code of the handler's had a part in it."""
 
+    cause = "refused"
+
+
+class Expired(NotAdmitted):
+    """Say that a job had to be started earlier."""
+
+    cause = "expired"
+
 
 class Admission:
     """Admit jobs to being run: those of which there is something to decide.
@@ -71,7 +79,7 @@ class Admission:
             return
         due = record.timestamp + int(options.delay or 0) if record.due_on is None else record.due_on
         if self._context.clock.now_ms() > due + options.expires:
-            raise NotAdmitted(f"job expired: it was not started within {float(options.expires) / 1000:g} s")
+            raise Expired(f"job expired: it was not started within {float(options.expires) / 1000:g} s")
 
     async def _note(self, record: JobRecord, why: str) -> None:
         # Without the note the job is skipped all the same.

@@ -25,14 +25,18 @@ from oxmq.errors import (
     Unrecoverable,
     WaitForChildren,
 )
+from oxmq.logs import current_trace
 from oxmq.ops import outcomes, queues
 from oxmq.ops.lifecycle import Outcome
 from oxmq.records import JobRecord
 from oxmq.running import running_job
+from oxmq.tracing import WorkerTelemetry
 from oxmq.worker.admission import Admission, NotAdmitted
 from oxmq.worker.events import Listeners, logger
+from oxmq.worker.journal import Journal
 from oxmq.worker.lock_renewer import LockRenewer
 from oxmq.worker.run import Run, Stop
+from oxmq.worker.tally import Tally
 
 AsyncHandler = Callable[[Job[Any]], Awaitable[object]]
 
@@ -49,6 +53,8 @@ class Executor:
         handler: awaited with each job; its result is the job's.
         report: called with each outcome, once a run has one.
         admission: decides about jobs of which there is something to decide before they run.
+        journal: writes the log lines.
+        telemetry: follows the runs; None for nothing.
     """
 
     def __init__(
@@ -59,6 +65,8 @@ class Executor:
         listeners: Listeners,
         report: Callable[[Outcome], None],
         admission: Admission,
+        journal: Journal,
+        telemetry: WorkerTelemetry | None,
     ) -> None:
         self._context = context
         self._handler = handler
@@ -66,12 +74,15 @@ class Executor:
         self._listeners = listeners
         self._report = report
         self._admission = admission
+        self._journal = journal
+        self._telemetry = telemetry
         self._limits_starts = context.rules.max_started is not None
         # By token too: a job that this worker has lost may come back to it while its first run goes on.
         self._runs: dict[_Key, Run] = {}
         self._reported: dict[_Key, Run] = {}
         self._loop = asyncio.get_running_loop()
         self._on_progress = self._tell_progress  # one for all runs
+        self.tally = Tally()
         self.abandoned = 0
         self.completed = 0
         self.failed = 0
@@ -87,6 +98,7 @@ class Executor:
         loop = asyncio.get_running_loop()
         started = loop.time()
         self.idle.clear()
+        self._journal.look()
         for record in records:
             run = Run(record, token, started, self._on_progress)
             self._runs[record.id, token] = run
@@ -98,6 +110,7 @@ class Executor:
                 or self._limits_starts
                 or options.expires is not UNSET
             )
+            run.delay = options.delay
             timeout = options.timeout
             if timeout:
                 run.timer = loop.call_later(float(timeout) / 1000, self._stop, run, Stop.TIMEOUT)
@@ -123,6 +136,12 @@ class Executor:
             self._stop(run, Stop.CANCELLED)
         return len(stopping)
 
+    def lock_lost(self, job_ids: list[str]) -> None:
+        """Note that jobs are no longer this worker's, whose handlers still run."""
+        for run in self._runs.values():
+            if run.attempt is not None and run.record.id in job_ids:
+                run.attempt.lock_lost()
+
     def stop_all(self) -> None:
         """Tell every handler to stop; their jobs go back to the queue at no cost."""
         for run in list(self._runs.values()):
@@ -137,16 +156,22 @@ class Executor:
         run = self._forget(outcome)
         if run is None:
             return
+        if run.attempt is not None:
+            run.attempt.accepted(outcome.kind, run.ended - run.started)
+        self.tally.count(outcome.kind, run)
         if outcome.kind == "completed":
             self.completed += 1
+            if self._journal.tells_ends:
+                self._journal.ended(outcome, run)
             if self._listeners.wanted("completed"):
                 self._listeners.tell("completed", self._job(run), outcome.value)
         elif outcome.kind in ("failed", "retry", "delay"):
             event = "failed" if outcome.kind == "failed" else "retrying"
             self.failed += outcome.kind == "failed"
-            logger.warning("job %s (%s) of queue %s: %s: %s", run.record.id, run.record.name,
-                           self._context.keys.name, event, outcome.value)  # fmt: skip
+            self._journal.ended(outcome, run)
             self._listeners.tell(event, self._job(run), outcome.value)
+        else:
+            self._journal.ended(outcome, run)
 
     def outcome_refused(self, outcome: Outcome, refusal: OxmqError) -> Outcome | None:
         run = self._reported.get((outcome.job_id, outcome.token))
@@ -155,6 +180,8 @@ class Executor:
             error = Unrecoverable(str(refusal)) if isinstance(refusal, ChildrenFailedError) else refusal
             return outcomes.failed(run.record, run.token, error, self._context.rules)
         self._forget(outcome)
+        if run is not None and run.attempt is not None:
+            run.attempt.refused(refusal)
         self.report_error(refusal)
         return None
 
@@ -172,6 +199,12 @@ class Executor:
         record = run.record
         job = self._job(run)
         running_job.set(job)
+        if self._telemetry is not None:
+            run.attempt = self._telemetry.started(record)
+            if self._journal.tells_ends:
+                run.trace = current_trace()
+        if self._journal.tells_starts:
+            self._journal.started(run)
         if self._listeners.wanted("active"):
             self._listeners.tell("active", job)
         try:
@@ -179,6 +212,9 @@ class Executor:
             value = _encode_result(record, await self._handler(job) if admitted else None)
             outcome = outcomes.completed(record, run.token, value, self._context.rules)
         except BaseException as error:  # noqa: BLE001 - a handler that calls sys.exit() fails its job, not the worker
+            if run.attempt is not None:
+                run.attempt.raised(error)
+                run.trace = current_trace()
             outcome = await self._outcome_of(run, error)
         if run.stop is not None and run.stop is not Stop.HAND_BACK:
             outcome = self._stopped(run)
@@ -204,6 +240,8 @@ class Executor:
         if isinstance(error, RateLimited):
             await self._hold_queue(error.seconds)
             return outcomes.released(record, token)
+        if isinstance(error, NotAdmitted):
+            run.refused = error.cause
         stack = str(error) if isinstance(error, NotAdmitted) else None
         return outcomes.failed(record, token, error, self._context.rules, stack=stack)
 
@@ -240,6 +278,9 @@ class Executor:
             self.abandoned -= 1
             return
         run.reported = True
+        run.ended = self._loop.time()
+        if run.attempt is not None:
+            outcome.telemetry = run.attempt.ended(outcome.kind, "" if run.stop is None else run.stop.value)
         # The task's context holds the job, which holds the run: a ring that only the garbage collector would undo.
         run.task = None
         if run.timer is not None:

@@ -16,6 +16,8 @@ class Pulse(Service):
     def __init__(self, renewer: LockRenewer) -> None:
         self._renewer = renewer
         self._latest = 0.0
+        self.lag = 0.0
+        """By how many seconds the last beat was late."""
 
     def take_lag(self) -> float:
         """Return by how many seconds a beat was late at most since this was last asked."""
@@ -28,4 +30,5 @@ class Pulse(Service):
             self._renewer.beat()
             due = loop.time() + _BEAT
             await asyncio.sleep(_BEAT)
-            self._latest = max(self._latest, loop.time() - due)
+            self.lag = max(0.0, loop.time() - due)
+            self._latest = max(self._latest, self.lag)

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 from oxmq.client.context import QueueContext
+from oxmq.clock import ManualClock
 from oxmq.ops.heartbeats import MOST_JOBS, Heartbeat
 from oxmq.ops.lifecycle import Outcome
+from oxmq.ops.snapshots import get_snapshot
+from oxmq.tracing import QueueFigures, Watched, WorkerFigures, WorkerTelemetry
 from oxmq.transport.stream import BlockingConnection
 from oxmq.transport.sync_runner import SyncRunner
 from oxmq.worker.admission import Admission
@@ -25,6 +28,7 @@ from oxmq.worker.fetcher import Fetcher
 from oxmq.worker.health import WorkerHealth, verdict
 from oxmq.worker.heartbeat import Heart, oxmq_version
 from oxmq.worker.history_recorder import HistoryRecorder
+from oxmq.worker.journal import Journal
 from oxmq.worker.lock_renewer import LockRenewer
 from oxmq.worker.memory import resident_bytes
 from oxmq.worker.options import WorkerOptions
@@ -49,6 +53,9 @@ class Services:
         self._id = str(uuid.uuid4())
         self._started_ms = clock.now_ms()
         self._paused = False
+        self._healthy = True
+        self._loop = asyncio.get_running_loop()
+        self._ignore_moves: Callable[[], None] = lambda: None
         self._options = options
         self._listeners = listeners
         self._renewer = LockRenewer(
@@ -61,7 +68,12 @@ class Services:
             speak_for_loop=lambda silent: self._heart.beat_for_loop(silent, clock.now_ms()),
         )
         admission = Admission(context, self._report_error)
-        self._executor = Executor(context, handler, self._renewer, listeners, self._report, admission)
+        self._name = options.name or f"{socket.gethostname()}:{os.getpid()}"
+        self._journal = Journal(self._queue, self._name)
+        self._telemetry = self._telemetry_of(context)
+        self._executor = Executor(
+            context, handler, self._renewer, listeners, self._report, admission, self._journal, self._telemetry
+        )
         self._cancel_watch = CancelWatch(runner, keys, self._executor)
         self._exchange = Exchange(
             runner, keys, clock, context.terms, options.concurrency, self._token_maker(), self._executor
@@ -80,7 +92,7 @@ class Services:
         )
         self._pulse = Pulse(self._renewer)
         self._heart = Heart(runner, keys, self._describe)
-        self._history = HistoryRecorder(runner, keys, clock)
+        self._history = HistoryRecorder(runner, keys, clock, self._id, self._executor.tally)
 
     def start(self, *, taking: bool) -> None:
         """Start every part, and take the first jobs unless that is to wait."""
@@ -92,6 +104,10 @@ class Services:
             self.resume()
         self._heart.start()
         self._history.start()
+        if self._telemetry is not None:
+            self._telemetry.start()
+        if isinstance(self._clock, ManualClock):
+            self._ignore_moves = self._clock.on_move(self._look_again_soon)
 
     @property
     def slots(self) -> int:
@@ -125,6 +141,7 @@ class Services:
 
     async def stop(self, grace: float, hand_back_now: asyncio.Event, *, force: bool) -> None:
         """Stop in order: no new jobs; the running ones end or are handed back; the last outcomes are confirmed."""
+        self._ignore_moves()
         self._exchange.stop_taking()
         await self._fetcher.stop()
         await self._stalled.stop()
@@ -136,6 +153,9 @@ class Services:
             await _first_of(_LAST_WORDS, self._exchange.settled)
         await self._exchange.close()
         await self._history.stop()
+        await self._history.add_rest()
+        if self._telemetry is not None:
+            await self._telemetry.stop()
         await self._heart.stop()
         await self._heart.forget()
         await self._cancel_watch.stop()
@@ -149,6 +169,7 @@ class Services:
         since_renewal = now - self._renewer.last_renewal
         cycle_limit = 2 * self._options.drain_delay_ms / 1000 + 10
         reason = verdict(since_cycle, cycle_limit, since_renewal, self._options.lock_ms / 1000)
+        self._healthy = not reason
         return WorkerHealth(
             queue=self._queue,
             healthy=not reason,
@@ -161,6 +182,11 @@ class Services:
             abandoned=self._executor.abandoned + abandoned_threads,
         )
 
+    def _look_again_soon(self) -> None:
+        # Whoever moves a clock may be in any thread, and may have outlived the worker's loop.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._exchange.take_if_taking)
+
     def _describe(self) -> Heartbeat:
         health, host, pid = self.health(0), socket.gethostname(), os.getpid()
         now, loop_now = self._clock.now_ms(), asyncio.get_running_loop().time()
@@ -168,7 +194,7 @@ class Services:
         return Heartbeat(
             at_ms=now,
             id=self._id,
-            name=self._options.name or f"{host}:{pid}",
+            name=self._name,
             host=host,
             pid=pid,
             version=oxmq_version(),
@@ -189,6 +215,21 @@ class Services:
             failed=self._executor.failed,
         )
 
+    def _telemetry_of(self, context: QueueContext) -> WorkerTelemetry | None:
+        if context.telemetry is None:
+            return None
+
+        def look() -> WorkerFigures:
+            return WorkerFigures(self._executor.running, self.slots, self._pulse.lag, self._healthy)
+
+        async def look_at_queue() -> QueueFigures:
+            now = context.clock.now_ms()
+            seen = await context.runner.run(get_snapshot(context.keys, now))
+            oldest = now if seen.oldest_waiting_ms is None else seen.oldest_waiting_ms
+            return QueueFigures(seen.counts, max(0, now - oldest) / 1000)
+
+        return context.telemetry.working(Watched(self._queue, self._name, look, look_at_queue))
+
     def _token_maker(self) -> Callable[[], str]:
         numbers = itertools.count()
         return lambda: f"{self._id}:{next(numbers)}"
@@ -200,10 +241,15 @@ class Services:
         self._exchange.report(outcome)
 
     def _tell_lost(self, job_ids: list[str]) -> None:
+        self._journal.lost(job_ids)
+        self._executor.lock_lost(job_ids)
         for job_id in job_ids:
             self._listeners.tell("lock_lost", job_id)
 
     def _tell_stalled(self, job_ids: list[str]) -> None:
+        self._journal.stalled(job_ids)
+        if self._telemetry is not None and job_ids:
+            self._telemetry.stalled(job_ids)
         for job_id in job_ids:
             self._listeners.tell("stalled", job_id)
 

@@ -18,6 +18,7 @@ from oxmq.durations import Duration, milliseconds, positive_milliseconds
 from oxmq.errors import ConfigurationError, WorkerClosedError
 from oxmq.executors.threads import ThreadExecutor
 from oxmq.keys import DEFAULT_PREFIX, check_token
+from oxmq.logs import check_level
 from oxmq.ops import lifecycle, queues
 from oxmq.ops.lifecycle import TakeTerms
 from oxmq.ops.outcomes import BackoffStrategy, FinishRules
@@ -25,11 +26,13 @@ from oxmq.options import KeepOption, RateLimit, check_whole
 from oxmq.running import running_job
 from oxmq.sync.context import QueueContext as SyncQueueContext
 from oxmq.sync.job import Job as SyncJob
+from oxmq.tracing import Telemetry
 from oxmq.transport.stream import BlockingConnection, wait_for_marker
 from oxmq.transport.sync_runner import SyncRunner
 from oxmq.worker.events import Callback, Listeners, WorkerEvent, check_event
 from oxmq.worker.executor import AsyncHandler
 from oxmq.worker.health import WorkerHealth
+from oxmq.worker.job_logs import JobLogs
 from oxmq.worker.middleware import Middleware, wrap
 from oxmq.worker.options import KEEP_COMPLETED, KEEP_FAILED, worker_options
 from oxmq.worker.services import Services
@@ -64,6 +67,8 @@ class Worker(Closing):
         metrics: how many minutes of counts of ended jobs the queue keeps; None for none.
         max_started_attempts: how often a job may be started, crashes included, before it fails; None for any number.
         middleware: ``async def middleware(job, call_next)`` around each job's handler, the first outermost.
+        telemetry: follows the jobs: `oxmq.telemetry.OpenTelemetry`; None for nothing.
+        job_logs: from which level on, such as ``"INFO"``, what a handler logs goes to its job's log too; None: nothing.
 
     Raises:
         ConfigurationError: an argument is not acceptable.
@@ -91,6 +96,8 @@ class Worker(Closing):
         metrics: int | None = None,
         max_started_attempts: int | None = None,
         middleware: Iterable[Middleware] = (),
+        telemetry: Telemetry | None = None,
+        job_logs: int | str | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not callable(process):
@@ -112,9 +119,11 @@ class Worker(Closing):
         )
         terms = TakeTerms(options.lock_ms, options.limit_max, options.limit_ms, options.name, options.metrics)
         rules = FinishRules(options.keep_completed, options.keep_failed, backoff_strategy, options.max_started)
-        self._context = open_context(name, connection, prefix, clock, terms, rules)
+        self._context = open_context(name, connection, prefix, clock, terms, rules, telemetry)
         self._process = process
-        self._handler = wrap(self._plain_handler(), middleware)
+        self._job_logs = None if job_logs is None else JobLogs(check_level(job_logs, "job_logs"), self._context)
+        outermost: list[Middleware] = [] if self._job_logs is None else [self._job_logs]
+        self._handler = wrap(self._plain_handler(), [*outermost, *middleware])
         self._listeners = Listeners()
         self._threads = ThreadExecutor()
         self._sync_context: SyncQueueContext | None = None
@@ -221,6 +230,8 @@ class Worker(Closing):
             raise WorkerClosedError(f"the worker of queue {self.queue_name!r} is closed")
         if self._services is None:
             self._services = Services(self._context, self._options, self._handler, self._listeners)
+            if self._job_logs is not None:
+                self._job_logs.start()
             self._services.start(taking=not self._paused)
 
     def request_close(self) -> None:
@@ -303,6 +314,8 @@ class Worker(Closing):
         self._listeners.tell("closing")
         if self._services is not None:
             await self._services.stop(0.0 if force else grace, self._hand_back_now, force=force)
+            if self._job_logs is not None:
+                self._job_logs.stop()
         self._threads.close()
         await self._context.close()
         if self._sync_context is not None:

@@ -14,6 +14,7 @@ import { type Column, Table } from "../../components/table";
 import { Duration } from "../../components/time";
 import { formatDuration, formatNumber, formatPercent, formatRate, formatShort, plural } from "../../format";
 import { query, setQuery, to } from "../../router";
+import { Heat } from "./heat_map";
 import "./metrics.css";
 import { type Range, RANGES, type Slot, slotsOf } from "./series";
 
@@ -76,12 +77,15 @@ function Content({ queue, range }: { queue: string; range: Range }) {
   return (
     <>
       {error && <ErrorBox error={error} retry={reload} />}
-      <Recent metrics={data} queue={queue} />
+      <Figures metrics={data} queue={queue} range={range} />
+      <p class="metrics-source">{sourceOf(data)}</p>
       <div class="charts">
-        <Throughput slots={slots} times={times} range={range} />
+        <Throughput slots={slots} times={times} range={range} retried={data.counted?.retried ?? 0} />
         <Depth slots={slots} times={times} range={range} />
         <Times title="Run time" what="A job ran" of={({ run }) => run} slots={slots} times={times} range={range} />
         <Times title="Wait time" what="A job waited" of={({ wait }) => wait} slots={slots} times={times} range={range} />
+        {data.heat && <Heat title="Spread of run times" verb="ran" which="run" map={data.heat} range={range} />}
+        {data.heat && <Heat title="Spread of wait times" verb="waited" which="wait" map={data.heat} range={range} />}
       </div>
       <ByName metrics={data} queue={queue} />
     </>
@@ -94,7 +98,16 @@ interface ChartPart {
   range: Range;
 }
 
-function Throughput({ slots, times, range }: ChartPart) {
+/** Whether the numbers are exact. */
+function sourceOf({ points }: Metrics): string {
+  const busy = points.filter(({ completed, failed }) => completed + failed > 0);
+  const exact = busy.filter((point) => point.exact);
+  if (exact.length === 0) return "Times are those of a sample: at most 200 jobs a minute that were still there when the minute was over.";
+  const counted = "Counted by the workers, every job; times are at most 10% off.";
+  return exact.length === busy.length ? counted : `${counted} In ${plural(busy.length - exact.length, "minute")} of ${formatNumber(busy.length)} from a sample, for workers of other libraries took part.`;
+}
+
+function Throughput({ slots, times, range, retried }: ChartPart & { retried: number }) {
   const completed = total(slots, (slot) => slot.completed) * range.bucket;
   const failed = total(slots, (slot) => slot.failed) * range.bucket;
   const peak = Math.max(0, ...slots.map((slot) => slot.completed + slot.failed));
@@ -105,7 +118,7 @@ function Throughput({ slots, times, range }: ChartPart) {
     ],
     [slots],
   );
-  const summary = `${plural(Math.round(completed), "job")} completed and ${formatNumber(Math.round(failed))} failed (${formatPercent(failed, completed + failed)}) in ${range.words}; at most ${formatRate(peak)} a minute.`;
+  const summary = `${plural(Math.round(completed), "job")} completed and ${formatNumber(Math.round(failed))} failed (${formatPercent(failed, completed + failed)}) in ${range.words}${retried > 0 ? `, and ${plural(retried, "run")} to be tried again` : ""}; at most ${formatRate(peak)} a minute.`;
   return <Chart title="Throughput, jobs a minute" kind="stacked" summary={summary} times={times} series={series} format={formatRate} />;
 }
 
@@ -142,18 +155,23 @@ function Times({ title, what, of, slots, times, range }: ChartPart & { title: st
   const worst = Math.max(0, ...slots.map((slot) => of(slot).p99 ?? 0));
   const summary = latest
     ? `${what} for ${formatDuration(of(latest).p50)} in half of the cases, in 1 of 20 for more than ${formatDuration(of(latest).p95)}; the highest p99 of ${range.words} was ${formatDuration(worst)}.`
-    : "Sampled by oxmq workers once a minute.";
+    : "Written down by oxmq workers once a minute.";
   return <Chart title={title} kind="lines" summary={summary} times={times} series={series} format={formatDuration} />;
 }
 
-function Recent({ metrics, queue }: { metrics: Metrics; queue: string }) {
-  const { completed_run: run, wait } = metrics.recent;
+function Figures({ metrics, queue, range }: { metrics: Metrics; queue: string; range: Range }) {
+  const { completed_run: recentRun, wait: recentWait } = metrics.recent;
+  const { run, wait } = metrics.counted ?? { run: recentRun, wait: recentWait };
+  const whose = metrics.counted ? range.words : "the last 500 jobs";
   return (
     <dl class="figures">
-      <Figure label="Run time" note={`p95 ${formatDuration(run.p95)}`}>{formatDuration(run.p50)}</Figure>
+      <Figure label="Run time" note={`of ${whose}; p95 ${formatDuration(run.p95)}`}>{formatDuration(run.p50)}</Figure>
       <Figure label="Slowest 1%" note="run time, p99">{formatDuration(run.p99)}</Figure>
       <Figure label="Wait time" note={`p95 ${formatDuration(wait.p95)}`}>{formatDuration(wait.p50)}</Figure>
       <Figure label="Longest 1%" note="wait time, p99" href={to.jobs(queue, { state: "waiting" })}>{formatDuration(wait.p99)}</Figure>
+      {metrics.kept && (
+        <Figure label="Completed in all" note={`${formatNumber(metrics.kept.failed)} failed, by BullMQ's metrics`}>{formatShort(metrics.kept.completed)}</Figure>
+      )}
     </dl>
   );
 }

@@ -1,0 +1,74 @@
+"""Follow jobs with OpenTelemetry: spans that cross from producers to workers, and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Final
+
+from opentelemetry import context as contexts
+from opentelemetry import metrics, trace
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from oxmq.telemetry.additions import Added, AddedFlow
+from oxmq.telemetry.attempts import Following
+from oxmq.telemetry.carriers import read_carrier, write_carrier
+from oxmq.telemetry.counts import JobCounts
+from oxmq.telemetry.measures import TaskLabels
+from oxmq.tracing import Watched
+
+_SCOPE: Final = "oxmq"
+
+
+class OpenTelemetry:
+    """Follow jobs: given as `telemetry` to `Oxmq`, `Queue`, `Worker` and `FlowProducer`, one for all of a process.
+
+    A producer's span is carried by the job as BullMQ's own plug-in has it, so that a trace crosses between Python and
+    Node. Spans hold ids, names and times; never data, results, or, unless asked for, the messages of errors.
+
+    Args:
+        tracer_provider: makes the spans; the one that OpenTelemetry was set up with when not given.
+        meter_provider: takes the metrics; the one that OpenTelemetry was set up with when not given.
+        settle_spans: whether a run's span has a further one below it for what Redis makes of its outcome.
+        error_messages: whether spans hold what errors say, which may be part of a job's data.
+        task_names: names of jobs that metrics always tell apart; of others, the first 100 are.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+        *,
+        settle_spans: bool = True,
+        error_messages: bool = False,
+        task_names: Iterable[str] = (),
+    ) -> None:
+        self._tracer_provider = tracer_provider
+        self._settle_spans = settle_spans
+        self._error_messages = error_messages
+        release = version("oxmq")
+        self._tracer = trace.get_tracer(_SCOPE, release, tracer_provider)
+        self._counts = JobCounts(metrics.get_meter(_SCOPE, release, meter_provider), TaskLabels(task_names))
+
+    def adding(self, queue: str, names: Sequence[str]) -> Added:
+        """Follow a call that adds jobs of these names to a queue."""
+        return Added(self._tracer, self._counts, queue, names, "add" if len(names) == 1 else "addBulk")
+
+    def adding_flow(self, nodes: Sequence[tuple[str, str]], children: Sequence[Sequence[int]]) -> AddedFlow:
+        """Follow a call that adds a flow: see `Telemetry`."""
+        return AddedFlow(self._tracer, self._counts, nodes, children)
+
+    def working(self, worker: Watched) -> Following:
+        """Follow a worker."""
+        # Asked for again: by now OpenTelemetry will have been set up, and the tracer can tell how it samples.
+        tracer = trace.get_tracer(_SCOPE, version("oxmq"), self._tracer_provider)
+        return Following(tracer, self._counts, worker, settle_spans=self._settle_spans, messages=self._error_messages)
+
+    def carrier(self) -> Mapping[str, str]:
+        """Return the current context as propagation headers."""
+        return write_carrier()
+
+    def resume(self, carrier: Mapping[str, str]) -> None:
+        """Go on in the context of these headers; the one that there was is forgotten."""
+        contexts.attach(read_carrier(carrier))
