@@ -25,6 +25,7 @@ test-integrations: $(VENV)/integrations.stamp ## FastAPI, Flask, Django, the out
 test-kubernetes: $(VENV)/kubernetes.stamp ## run heavy jobs against a real control plane, built here from source
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/kubernetes $(ARGS)
 
+docs: export NO_MKDOCS_2_WARNING := 1
 docs: $(VENV)/docs.stamp ## build the documentation, strictly, and run every sample in it
 	$(BIN)/mkdocs build --strict --quiet
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/docs $(ARGS)
@@ -50,9 +51,11 @@ parity: $(VENV)/tests.stamp ## write the table of parity with BullMQ anew
 types: $(VENV)/tests.stamp ## write the dashboard's types of the HTTP API anew
 	$(BIN)/python -m tools.dashboard_types
 
-reference: $(VENV)/dev.stamp ## write the references of HTTP and the command line anew
+reference: $(VENV)/dev.stamp ## write the references anew: HTTP, commands, scripts, keys, options, errors, events
 	$(BIN)/python tools/http_reference.py
 	$(BIN)/python tools/cli_reference.py
+	$(BIN)/python -m tools.references
+	$(BIN)/python tools/lifecycle.py
 
 release: $(VENV)/tests.stamp ## build what is published into dist/, and refuse what is not fit for it
 	$(BIN)/python -m pip install --quiet --group release
@@ -82,11 +85,12 @@ $(VENV)/dev.stamp: $(VENV)/demo.stamp
 	$(BIN)/python -m pip install --quiet --group dev
 	@touch $@
 
-$(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py tools/setup_browser.py tools/setup_kustomize.py
+$(VENV)/tests.stamp: $(VENV)/dev.stamp tools/setup_node.py tools/setup_redis.py tools/setup_browser.py tools/setup_kustomize.py tools/setup_prometheus.py
 	$(BIN)/python tools/setup_node.py
 	$(BIN)/python tools/setup_redis.py
 	$(BIN)/python tools/setup_browser.py
 	$(BIN)/python tools/setup_kustomize.py
+	$(BIN)/python tools/setup_prometheus.py
 	@touch $@
 
 $(VENV)/integrations.stamp: $(VENV)/tests.stamp tools/setup_postgresql.py
@@ -94,7 +98,6 @@ $(VENV)/integrations.stamp: $(VENV)/tests.stamp tools/setup_postgresql.py
 	@touch $@
 
 $(VENV)/docs.stamp: $(VENV)/tests.stamp tools/setup_docs_peers.py
-	$(BIN)/python -m pip install --quiet --group docs
 	$(BIN)/python tools/setup_docs_peers.py
 	@touch $@
 
