@@ -1,4 +1,4 @@
-"""Mount the dashboard and oxmq's HTTP API in a FastAPI application of one's own, which accepts work as jobs.
+"""Accept work in a FastAPI application, run it in the same process, and serve the dashboard beside it.
 
 uvicorn web_api:api --app-dir examples      # serves it, dashboard included: http://127.0.0.1:8000/oxmq/
 python examples/web_api.py                  # asks it once
@@ -7,18 +7,19 @@ python examples/web_api.py                  # asks it once
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 
 import httpx2
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Request, Response
 
 from oxmq import Oxmq, current_job
+from oxmq.integrations.fastapi import accepted, lifespan, tell_problems
 from oxmq.web import oxmq_web
 
 app = Oxmq()
+api = FastAPI(lifespan=lifespan(app, worker=True))
+tell_problems(api)
 # Without tokens, logins or a guard, only this computer is let in: see `oxmq.web.Access`.
-dashboard = oxmq_web(app)
+api.mount("/oxmq", oxmq_web(app))
 
 
 @app.task(queue="reports")
@@ -27,37 +28,21 @@ async def write_report(month: int) -> str:
     return f"report of month {month}"
 
 
-@asynccontextmanager
-async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    worker = app.worker()
-    working = asyncio.create_task(worker.run(handle_signals=False))
-    async with dashboard.router.lifespan_context(dashboard):  # what is mounted is not told of the end by itself
-        yield
-    await worker.close()
-    await working
-    await app.close()
-
-
-api = FastAPI(lifespan=lifespan)
-api.mount("/oxmq", dashboard)
-
-
 @api.post("/reports/{month}", status_code=202)
-async def order_report(month: int, response: Response) -> dict[str, str]:
-    job = await write_report.enqueue(month)
-    response.headers["Location"] = f"/oxmq/api/queues/reports/jobs/{job.id}"
-    return {"id": job.id}
+async def order_report(month: int, request: Request) -> Response:
+    return accepted(await write_report.enqueue(month), request)
 
 
 async def main() -> None:
     transport = httpx2.ASGITransport(app=api)
-    async with lifespan(api), httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
-        accepted = await client.post("/reports/3")
-        print(accepted.status_code, accepted.reason_phrase)
-        job = (await client.get(accepted.headers["Location"])).json()
+    client = httpx2.AsyncClient(transport=transport, base_url="http://localhost")
+    async with api.router.lifespan_context(api), client:
+        answer = await client.post("/reports/3")
+        print(answer.status_code, answer.reason_phrase)
+        job = (await client.get(answer.headers["Location"])).json()
         while job["state"] != "completed":
             await asyncio.sleep(0.05)
-            job = (await client.get(accepted.headers["Location"])).json()
+            job = (await client.get(answer.headers["Location"])).json()
         print(job["state"], job["result"], sep=": ")
 
 

@@ -1,0 +1,1 @@
+"""Hold the project's settings and addresses."""

@@ -1,0 +1,1 @@
+"""Take orders, and write receipts for them."""

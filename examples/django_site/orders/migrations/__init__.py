@@ -1,0 +1,1 @@
+"""Hold the changes of the database."""
