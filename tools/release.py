@@ -11,11 +11,7 @@ import tempfile
 import venv
 from pathlib import Path
 from typing import Any, Final
-
-from cyclonedx.model.bom import Bom
-from cyclonedx.model.component import Component, ComponentType
-from cyclonedx.output.json import JsonV1Dot6
-from packageurl import PackageURL
+from urllib.parse import quote
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 DIST: Final = ROOT / "dist"
@@ -81,9 +77,10 @@ def write_python_bom(python: Path, target: Path) -> None:
 
 
 def write_dashboard_bom(target: Path) -> None:
-    """Write down what is bundled into the dashboard."""
-    bom = Bom(components=map(npm_component, bundled_packages()))
-    target.write_text(JsonV1Dot6(bom).output_as_string(indent=2))
+    """Write down what is bundled into the dashboard, as CycloneDX 1.6."""
+    components = [npm_component(name, package["version"]) for name, package in bundled_packages()]
+    bom = {"bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1, "components": components}
+    target.write_text(json.dumps(bom, indent=2) + "\n")
 
 
 def bundled_packages() -> list[tuple[str, dict[str, Any]]]:
@@ -97,15 +94,10 @@ def bundled_packages() -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-def npm_component(named: tuple[str, dict[str, Any]]) -> Component:
+def npm_component(name: str, version: str) -> dict[str, str]:
     """Return a package of npm's as a component."""
-    name, package = named
-    scope, _, plain = name.rpartition("/")
-    purl = PackageURL("npm", scope or None, plain, package["version"])
-    return Component(
-        type=ComponentType.LIBRARY, group=scope or None, name=plain, version=package["version"],
-        purl=purl, bom_ref=str(purl),
-    )  # fmt: skip
+    purl = f"pkg:npm/{quote(name)}@{version}"
+    return {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
 
 
 def write_sums() -> None:

@@ -72,7 +72,8 @@ async def counting(bed: Bed, worker_id: str = "worker") -> Counting:
 async def test_jobs_are_counted_though_they_are_removed_at_once(bed: Bed) -> None:
     queue = bed.queue()
     gone = {"remove_on_complete": True, "remove_on_fail": True}
-    await queue.add_bulk([("good", {}, gone)] * 30 + [("bad", {}, gone)] * 3)
+    data: dict[str, object] = {}
+    await queue.add_bulk([("good", data, gone)] * 30 + [("bad", data, gone)] * 3)
     retried = await queue.add("bad", {}, attempts=2, remove_on_fail=True)
     workers = [bed.working(work), bed.working(work)]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -29,7 +29,7 @@ def named(name: str, heard: list[str]) -> Callable[[Job[Any], CallNext], Awaitab
 
 
 @contextlib.asynccontextmanager
-async def working(bed: Bed, app: Oxmq) -> AsyncIterator[None]:
+async def working(bed: Bed, app: Oxmq) -> AsyncGenerator[None]:
     worker = bed.app_worker(app)
     running = asyncio.create_task(worker.run(handle_signals=False))
     yield

@@ -16,8 +16,8 @@ from oxmq.ops.heartbeats import Heartbeat
 from oxmq.worker import heartbeat as heartbeat_module
 from oxmq.worker import history_recorder
 from oxmq.worker.history_recorder import HistoryRecorder
-from oxmq.worker.tally import Tally
 from oxmq.worker.memory import resident_bytes
+from oxmq.worker.tally import Tally
 from tests.integration.bed import Bed, reaches
 from tests.support.waiting import eventually
 

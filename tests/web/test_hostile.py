@@ -245,7 +245,8 @@ async def test_hostile_topics(web: Web) -> None:
 PARTS: Final = (
     "wait", "paused", "active", "delayed", "prioritized", "waiting-children", "completed", "failed", "events", "meta",
     "id", "repeat", "repeat:s", "limiter", "stalled", "metrics:completed", "metrics:completed:data", "oxmq:workers",
-    "oxmq:history", "oxmq:relayed", "j", "j:logs", "j:lock", "j:dependencies", "j:processed", "j:failed", "j:unsuccessful",
+    "oxmq:history", "oxmq:relayed", "oxmq:counts",
+    "j", "j:logs", "j:lock", "j:dependencies", "j:processed", "j:failed", "j:unsuccessful",
 )  # fmt: skip
 
 

@@ -29,27 +29,20 @@ class Added:
         queue: the queue; of a flow, that of its root.
         names: the jobs' names.
         operation: what the call is called.
+        follows: whether nothing is recorded below a span that is not.
     """
 
     __slots__ = ("_counts", "_metadata", "_names", "_span", "queue")
 
-    def __init__(self, tracer: Tracer, counts: JobCounts, queue: str, names: Sequence[str], operation: str) -> None:
+    def __init__(
+        self, tracer: Tracer, counts: JobCounts, queue: str, names: Sequence[str], operation: str, *, follows: bool
+    ) -> None:
         self._counts = counts
         self._names = names
         self.queue = queue
-        single = operation == "add"
-        attributes: dict[str, str | int] = {
-            "messaging.system": SYSTEM,
-            "messaging.destination.name": queue,
-            "messaging.operation.name": operation,
-            "messaging.operation.type": "send",
-        }
-        if single:
-            attributes["bullmq.job.name"] = names[0]
-        else:
-            attributes["messaging.batch.message_count"] = len(names)
-        name = f"add {queue}.{names[0]}" if single else f"{operation} {queue}"
-        self._span = tracer.start_span(name, kind=SpanKind.PRODUCER, attributes=attributes)
+        current = trace.get_current_span()
+        # Below a span of which nothing is recorded the jobs carry on that: another one would be for nobody.
+        self._span = current if follows and _is_unsampled(current) else _start_span(tracer, queue, names, operation)
         self._metadata = write_metadata(trace.set_span_in_context(self._span))
 
     @property
@@ -85,8 +78,11 @@ class AddedFlow:
         counts: JobCounts,
         nodes: Sequence[tuple[str, str]],
         children: Sequence[Sequence[int]],
+        *,
+        follows: bool,
     ) -> None:
-        self._call = Added(tracer, counts, nodes[0][0], [name for _, name in nodes], "addFlow")
+        names = [name for _, name in nodes]
+        self._call = Added(tracer, counts, nodes[0][0], names, "addFlow", follows=follows)
         self._counts = counts
         self._nodes = nodes
         self._metadata: list[str] = [self._call.metadata(0)] * len(nodes)
@@ -127,6 +123,27 @@ class AddedFlow:
             )
             self._metadata[index] = write_metadata(trace.set_span_in_context(span, within))
         return [spans[index] for index in range(len(self._nodes))]
+
+
+def _is_unsampled(span: Span) -> bool:
+    context = span.get_span_context()
+    return context.is_valid and not context.trace_flags.sampled
+
+
+def _start_span(tracer: Tracer, queue: str, names: Sequence[str], operation: str) -> Span:
+    attributes: dict[str, str | int] = {
+        "messaging.system": SYSTEM,
+        "messaging.destination.name": queue,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": "send",
+    }
+    name = f"{operation} {queue}"
+    if operation == "add":
+        name = f"add {queue}.{names[0]}"
+        attributes["bullmq.job.name"] = names[0]
+    else:
+        attributes["messaging.batch.message_count"] = len(names)
+    return tracer.start_span(name, kind=SpanKind.PRODUCER, attributes=attributes)
 
 
 def _node_attributes(queue: str, name: str) -> dict[str, str]:

@@ -18,9 +18,10 @@ from oxmq.codec import read_options
 from oxmq.errors import OxmqError
 from oxmq.records import JobRecord
 from oxmq.telemetry.additions import MOST_LINKS, SYSTEM
-from oxmq.telemetry.carriers import read_metadata, span_of, without_span, write_metadata
+from oxmq.telemetry.carriers import read_metadata, read_unsampled, span_of, without_span, write_metadata
 from oxmq.telemetry.counts import JobCounts, WorkerGauges
 from oxmq.telemetry.failures import note_failure
+from oxmq.telemetry.samplers import follows_parents
 from oxmq.tracing import Watched
 
 #: How often a queue's figures are read, in seconds.
@@ -28,8 +29,6 @@ _LOOK: Final = 15.0
 #: What ends a run, by the kind of its outcome; as BullMQ's workers call it.
 _OPERATIONS: Final = {"completed": "complete", "failed": "fail"}
 _FAILURES: Final = ("failed", "retry", "delay")
-#: Descriptions of samplers that record nothing of a trace whose producer recorded nothing.
-_FOLLOWS: Final = ("AlwaysOffSampler", "remoteParentNotSampled:AlwaysOffSampler")
 
 
 class Following:
@@ -55,7 +54,7 @@ class Following:
         self._gauges = WorkerGauges(watched.queue, watched.look)
         self._task: asyncio.Task[None] | None = None
         self._name = f"process {watched.queue}"
-        self._follows = follows_producers(tracer)
+        self._follows = follows_parents(tracer)
         self._attributes: dict[str, AttributeValue] = {
             "messaging.system": SYSTEM,
             "messaging.destination.name": watched.queue,
@@ -81,11 +80,11 @@ class Following:
     def started(self, record: JobRecord) -> TracedRun:
         """Follow a run, and make its span the current one in the task that calls this."""
         options = read_options(record.opts)
-        carried = read_metadata(options.tm) if isinstance(options.tm, str) else _NOTHING
-        producer = span_of(carried)
-        if self._follows and producer is not None and not producer.trace_flags.sampled:
-            contexts.attach(carried)
+        metadata = options.tm if isinstance(options.tm, str) else ""
+        if self._follows and (unsampled := read_unsampled(metadata)) is not None:
+            contexts.attach(unsampled)
             return TracedRun(self, record, None, _NOTHING)
+        carried = read_metadata(metadata) if metadata else _NOTHING
         span, context = self._start_span(record, carried)
         contexts.attach(context)
         writes = span.is_recording() and options.omc is not True
@@ -210,13 +209,6 @@ class TracedRun:
         return self._following.tracer.start_span(
             f"{operation} {self._following.queue}", within, SpanKind.INTERNAL, attributes, start_time=time_ns()
         )
-
-
-def follows_producers(tracer: Tracer) -> bool:
-    """Tell whether nothing is recorded of a job whose producer recorded nothing, so that no sampler need be asked."""
-    sampler = getattr(tracer, "sampler", None)
-    described = sampler.get_description() if sampler is not None else ""
-    return described == _FOLLOWS[0] or (described.startswith("ParentBased") and _FOLLOWS[1] in described)
 
 
 def _waited(record: JobRecord) -> float | None:

@@ -11,7 +11,7 @@ import msgspec
 from opentelemetry import baggage, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, TraceFlags
 
 #: A longer text is nobody's context.
 _LONGEST: Final = 16_384
@@ -19,6 +19,12 @@ _EMPTY: Final = Context()
 #: The header of the W3C that has all that is needed where it comes alone; later versions may say more.
 _PLAIN: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
+#: The text around that header where a job carries nothing else, and how long it is.
+_HEAD: Final = '{"traceparent":"00-'
+_TAIL: Final = '"}'
+_LENGTH: Final = len(_HEAD) + 52 + len(_TAIL)
+#: The last digits of flags that do not have the first: sampled.
+_EVEN: Final = frozenset("02468ace")
 #: What the propagators write and read that are used unless others are asked for.
 _W3C: Final = {"traceparent", "tracestate", "baggage"}
 
@@ -62,6 +68,32 @@ def read_metadata(text: str) -> Context:
     return read_carrier(headers) if headers else _EMPTY
 
 
+def read_unsampled(text: str) -> Context | None:
+    """Return the context that a job carries if it says in the usual way that nothing of it was recorded; else None.
+
+    Nearly all jobs carry one where a small share is sampled. It is read when somebody asks which span it is.
+    """
+    if len(text) != _LENGTH or text[: len(_HEAD)] != _HEAD or text[-3] not in _EVEN or text[-2:] != _TAIL:
+        return None
+    return trace.set_span_in_context(_UnsampledSpan(text), _EMPTY) if _usual() else None
+
+
+class _UnsampledSpan(NonRecordingSpan):
+    """Stand for a span of which only the header is known, until its ids are asked for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(INVALID_SPAN_CONTEXT)
+        self._text = text
+        self._read = INVALID_SPAN_CONTEXT
+
+    def get_span_context(self) -> SpanContext:
+        if self._text:
+            found = _PLAIN.fullmatch(self._text, len(_HEAD) - 3, len(self._text) - 2)
+            self._read = _context_of(*found.groups()) if found is not None else INVALID_SPAN_CONTEXT
+            self._text = ""
+        return self._read
+
+
 def span_of(context: Context) -> SpanContext | None:
     """Return which span a context is that of; None where it is of none."""
     found = trace.get_current_span(context).get_span_context()
@@ -96,5 +128,9 @@ def _read_headers(text: str) -> dict[str, str]:
 
 def _plain(trace_id: str, span_id: str, flags: str) -> Context:
     # The usual case: what the propagators would find, found sooner.
-    span = SpanContext(int(trace_id, 16), int(span_id, 16), True, TraceFlags(int(flags, 16)))
+    span = _context_of(trace_id, span_id, flags)
     return trace.set_span_in_context(NonRecordingSpan(span), _EMPTY) if span.is_valid else _EMPTY
+
+
+def _context_of(trace_id: str, span_id: str, flags: str) -> SpanContext:
+    return SpanContext(int(trace_id, 16), int(span_id, 16), True, TraceFlags(int(flags, 16)))

@@ -9,16 +9,18 @@ from typing import Final
 from opentelemetry import context as contexts
 from opentelemetry import metrics, trace
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import TracerProvider
+from opentelemetry.trace import ProxyTracer, Tracer, TracerProvider
 
 from oxmq.telemetry.additions import Added, AddedFlow
 from oxmq.telemetry.attempts import Following
 from oxmq.telemetry.carriers import read_carrier, write_carrier
 from oxmq.telemetry.counts import JobCounts
 from oxmq.telemetry.measures import TaskLabels
+from oxmq.telemetry.samplers import follows_parents
 from oxmq.tracing import Watched
 
 _SCOPE: Final = "oxmq"
+_RELEASE: Final = version("oxmq")
 
 
 class OpenTelemetry:
@@ -47,22 +49,23 @@ class OpenTelemetry:
         self._tracer_provider = tracer_provider
         self._settle_spans = settle_spans
         self._error_messages = error_messages
-        release = version("oxmq")
-        self._tracer = trace.get_tracer(_SCOPE, release, tracer_provider)
-        self._counts = JobCounts(metrics.get_meter(_SCOPE, release, meter_provider), TaskLabels(task_names))
+        self._tracer, self._follows = self._find_tracer()
+        meter = metrics.get_meter(_SCOPE, _RELEASE, meter_provider)
+        self._counts = JobCounts(meter, TaskLabels(task_names))
 
     def adding(self, queue: str, names: Sequence[str]) -> Added:
         """Follow a call that adds jobs of these names to a queue."""
-        return Added(self._tracer, self._counts, queue, names, "add" if len(names) == 1 else "addBulk")
+        tracer, follows = self._settled_tracer()
+        return Added(tracer, self._counts, queue, names, "add" if len(names) == 1 else "addBulk", follows=follows)
 
     def adding_flow(self, nodes: Sequence[tuple[str, str]], children: Sequence[Sequence[int]]) -> AddedFlow:
         """Follow a call that adds a flow: see `Telemetry`."""
-        return AddedFlow(self._tracer, self._counts, nodes, children)
+        tracer, follows = self._settled_tracer()
+        return AddedFlow(tracer, self._counts, nodes, children, follows=follows)
 
     def working(self, worker: Watched) -> Following:
         """Follow a worker."""
-        # Asked for again: by now OpenTelemetry will have been set up, and the tracer can tell how it samples.
-        tracer = trace.get_tracer(_SCOPE, version("oxmq"), self._tracer_provider)
+        tracer, _ = self._settled_tracer()
         return Following(tracer, self._counts, worker, settle_spans=self._settle_spans, messages=self._error_messages)
 
     def carrier(self) -> Mapping[str, str]:
@@ -72,3 +75,13 @@ class OpenTelemetry:
     def resume(self, carrier: Mapping[str, str]) -> None:
         """Go on in the context of these headers; the one that there was is forgotten."""
         contexts.attach(read_carrier(carrier))
+
+    def _settled_tracer(self) -> tuple[Tracer, bool]:
+        # One that was asked for before OpenTelemetry was set up stands for the later one: how that samples it cannot say.
+        if isinstance(self._tracer, ProxyTracer):
+            self._tracer, self._follows = self._find_tracer()
+        return self._tracer, self._follows
+
+    def _find_tracer(self) -> tuple[Tracer, bool]:
+        tracer = trace.get_tracer(_SCOPE, _RELEASE, self._tracer_provider)
+        return tracer, follows_parents(tracer)
