@@ -14,7 +14,9 @@ import dis
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cache
+from types import SimpleNamespace
 from typing import Any, Literal, Unpack, cast, get_args, get_origin, get_type_hints, is_typeddict
 
 import oxmq
@@ -87,9 +89,13 @@ def _choices(found: object) -> set[str]:
 
 
 def _hints(found: object) -> Iterator[Any]:
-    function = found.__init__ if inspect.isclass(found) else found
-    for hint in get_type_hints(function).values():
-        yield get_args(hint)[0] if get_origin(hint) is Unpack else hint
+    function = cast("Callable[..., Any]", found.__init__ if inspect.isclass(found) else found)
+    known: dict[str, Any] | None = getattr(function, "__globals__", None)
+    for name, written in inspect.get_annotations(function).items():
+        alone = SimpleNamespace(__annotations__={name: written})
+        with suppress(NameError):  # a type that its module imports for the checkers alone
+            hint = get_type_hints(alone, known)[name]
+            yield get_args(hint)[0] if get_origin(hint) is Unpack else hint
 
 
 @cache

@@ -123,7 +123,10 @@ def every(
     missed: Missed = "one",
     overlap: Overlap = "allow",
 ) -> Schedule:
-    """Make a job every `interval`, the first one at once unless `start` or `offset` says otherwise.
+    """Make a job every `interval`, the first one at once unless `start` or `offset` says otherwise::
+
+        @app.task(schedule=every("15m", overlap="skip"))
+        async def poll() -> None: ...
 
     Args:
         interval: the time from one job to the next.
@@ -170,7 +173,10 @@ def cron(
     missed: Missed = "one",
     overlap: Overlap = "allow",
 ) -> Schedule:
-    """Make a job whenever the clock matches `pattern`.
+    """Make a job whenever the clock matches `pattern`::
+
+        @app.task(schedule=cron("0 9 * * MON-FRI", tz="Europe/Berlin", missed="skip"))
+        async def good_morning() -> None: ...
 
     Args:
         pattern: minute, hour, day of month, month and day of week; or six fields with the second first; or

@@ -33,7 +33,10 @@ _OWN_VARIABLES: Final = (
 
 
 class Kubernetes(Struct, frozen=True, kw_only=True):
-    """Say that each job of a task runs in a pod of its own, and what that pod is like.
+    """Say that each job of a task runs in a pod of its own, and what that pod is like::
+
+        @app.task(run=Kubernetes(cpu="2", memory="8Gi", timeout="2h"), attempts=2)
+        def monthly_report(month: int) -> int: ...
 
     The pod runs the same function from the same image as the worker, or, with `command`, any program. `cpu` and
     `memory` are both what is requested and the limit. Times are durations.

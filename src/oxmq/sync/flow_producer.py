@@ -36,7 +36,12 @@ class FlowNode(Struct, frozen=True):
 
 
 class FlowProducer(Closing):
-    """Add flows. Building one connects to nothing; the first call does.
+    """Add flows. Building one connects to nothing; the first call does::
+
+        photo = FlowJob(name="resize", queue_name="images", data={"path": "a.png"})
+        album = FlowJob(name="print", queue_name="albums", children=[photo])
+        with FlowProducer() as flows:
+            tree = flows.add(album)
 
     A flow is added as a whole or not at all. A child that fails for good fails its parent, unless its options say
     otherwise, so that every parent ends. Ids are made by the client, so that adding can be repeated safely.

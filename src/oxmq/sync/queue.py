@@ -12,7 +12,7 @@ from oxmq.clock import Clock
 from oxmq.errors import ConfigurationError
 from oxmq.keys import DEFAULT_PREFIX, check_queue_name
 from oxmq.ops import jobs
-from oxmq.ops.additions import follow
+from oxmq.ops.additions import begin, follow
 from oxmq.ops.drafts import IdKind, JobDrafter
 from oxmq.ops.jobs import NewJob
 from oxmq.options import JobOptionArgs, JobOptions
@@ -28,7 +28,11 @@ NewJobArgs = tuple[str, object] | tuple[str, object, Mapping[str, Any]]
 
 
 class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
-    """Stand for a queue in Redis. Building one connects to nothing; the first call does.
+    """Stand for a queue in Redis. Building one connects to nothing; the first call does::
+
+        with Queue("images", "redis://localhost:6379") as queue:
+            job = queue.add("resize", {"path": "a.png"}, delay="5s", attempts=3)
+            print(queue.get_job_counts())
 
     Args:
         name: 1 to 128 of the characters ``A-Z a-z 0-9 . _ -``. Queues of other names can be read, not added to.
@@ -101,10 +105,14 @@ class Queue(QueueGetters, QueueAdministration, QueueSchedulers):
         return self._add_all(drafts)
 
     def _add_followed(self, telemetry: Telemetry, draft: NewJob) -> Job[Any]:
-        with follow(telemetry, self.name, [draft]) as following:
-            job_id = self._context.runner.run(jobs.add(self._context.keys, following.jobs[0]))
-            following.added([job_id])
-        return Job(self._context, following.jobs[0].record(job_id))
+        addition = begin(telemetry, self._context.keys.name, draft)
+        try:
+            job_id = self._context.runner.run(jobs.add(self._context.keys, draft))
+        except BaseException as error:
+            addition.failed(error)
+            raise
+        addition.added((job_id,))
+        return Job(self._context, draft.record(job_id))
 
     def _add_all_followed(self, telemetry: Telemetry, drafts: Sequence[NewJob]) -> list[Job[Any]]:
         with follow(telemetry, self.name, drafts) as following:
