@@ -37,7 +37,7 @@ class Signature:
             msgspec.json.Decoder(self._struct, dec_hook=read_foreign)
         except TypeError as error:
             raise ConfigurationError(f"task {self._name!r}: {error}") from None
-        self._result: Any = hints.get("return", Any)
+        self._result: Any = _anything_for_object(hints.get("return", Any))
 
     @property
     def parameters(self) -> tuple[str, ...]:
@@ -85,10 +85,15 @@ class Signature:
                 f"task {self._name!r}: parameter {parameter.name!r} must be one that can be given by name: "
                 "a job's data is its arguments by name"
             )
-        kind = hints.get(parameter.name, Any)
+        kind = _anything_for_object(hints.get(parameter.name, Any))
         if parameter.default is parameter.empty:
             return (parameter.name, kind)
         return (parameter.name, kind, _default(parameter.default))
+
+
+def _anything_for_object(kind: object) -> object:
+    # To Python `object` is any value; msgspec takes it for a class of its own.
+    return Any if kind is object else kind
 
 
 def _default(value: object) -> object:

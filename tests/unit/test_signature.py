@@ -204,3 +204,12 @@ def test_arguments_survive_the_way_through_json(arguments: dict[str, Any]) -> No
         return
     read = Signature(mixed).from_data(msgspec.json.decode(text))
     assert read == {"text": "none", "flag": False} | arguments
+
+
+def test_an_object_is_any_value() -> None:
+    def echo(value: object, other: object = None) -> object: ...
+
+    signature = Signature(echo)
+    assert signature.to_data(({"a": [1]},), {}) == {"value": {"a": [1]}}
+    assert signature.from_data({"value": "x", "other": 2}) == {"value": "x", "other": 2}
+    assert signature.read_result({"b": None}) == {"b": None}
