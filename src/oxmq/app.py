@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, Unpack, cast, overload
 
 from oxmq.app_binding import AppBinding, Bound
@@ -34,6 +35,7 @@ from oxmq.worker.events import Callback, WorkerEvent, check_event
 
 if TYPE_CHECKING:
     from oxmq.app_worker import AppWorker
+    from oxmq.sync.queue import Queue as SyncQueue
     from oxmq.worker.middleware import Middleware
 
 P = ParamSpec("P")
@@ -49,7 +51,18 @@ DEFAULT_QUEUE = "default"
 
 
 class Oxmq(Closing):
-    """Hold an application's tasks and its connection. Building one connects to nothing; the first call does.
+    """Hold an application's tasks and its connection. Building one connects to nothing; the first call does::
+
+        app = Oxmq("redis://localhost:6379")
+
+        @app.task(queue="mails", attempts=3)
+        async def send(to: str) -> str:
+            return f"sent to {to}"
+
+        job = await send.enqueue(to="ada@example.org")
+        print(await job.result(timeout=10))
+
+    ``oxmq worker module:app`` runs the jobs of its tasks.
 
     Args:
         connection: a URL, a redis-py client, or None for ``$OXMQ_URL``, else the embedded server in ``./.oxmq``.
@@ -82,14 +95,17 @@ class Oxmq(Closing):
         QueueKeys(DEFAULT_QUEUE, prefix)
         self.job_logs = None if job_logs is None else check_level(job_logs, "job_logs")
         self._defaults = default_job_options
+        self._own_endpoint = Endpoint(connection)
         self._binding = AppBinding(
-            Endpoint(connection), prefix, clock or SystemClock(), default_job_options, ids,
+            self._own_endpoint, prefix, clock or SystemClock(), default_job_options, ids,
             telemetry=telemetry or wanted_telemetry(),
         )  # fmt: skip
         self._startup: list[Hook] = []
         self._shutdown: list[Hook] = []
         self._middleware: list[Middleware] = []
         self._listeners: list[tuple[WorkerEvent, Callback]] = []
+        #: What a job of a plain function runs in, in its own thread, the outermost first: for integrations.
+        self.thread_contexts: list[Callable[[], AbstractContextManager[object]]] = []
         self.tasks: dict[tuple[str, str], Task[..., Any, Any]] = {}
 
     @property
@@ -178,8 +194,9 @@ class Oxmq(Closing):
 
         def decorate(function: Callable[..., Any]) -> Task[..., Any, Any]:
             task = self._task_class(self, function, name, queue, run, task_options, schedule)
-            if (task.queue, task.name) in self.tasks:
-                raise ConfigurationError(f"queue {queue!r} has a task named {task.name!r} already")
+            if known := self.tasks.get((task.queue, task.name)):
+                where = f"{known.function.__module__}.{known.function.__qualname__}"
+                raise ConfigurationError(f"queue {queue!r} has a task named {task.name!r} already: {where}")
             self.tasks[task.queue, task.name] = task
             return task
 
@@ -231,6 +248,12 @@ class Oxmq(Closing):
         """Return a queue on the app's connection."""
         return Queue.within(self.context(name), self._defaults, self._binding.ids)
 
+    def sync_queue(self, name: str = DEFAULT_QUEUE) -> SyncQueue:
+        """Return a queue on the app's connection for code without an event loop."""
+        from oxmq.sync.queue import Queue  # noqa: PLC0415 - few need it
+
+        return Queue.within(self.sync_context(name), self._defaults, self._binding.ids)
+
     def worker(
         self,
         queues: Iterable[str] | None = None,
@@ -250,7 +273,7 @@ class Oxmq(Closing):
 
         Raises:
             ConfigurationError: an argument is not acceptable; or a task runs in pods, and the environment does not
-                say what they need.
+                say what they need; or the app is in inline mode.
         """
         from oxmq.app_worker import AppWorker  # noqa: PLC0415 - producers do without all that a worker needs
 
@@ -411,9 +434,30 @@ class Oxmq(Closing):
         """Tell whether something stands in for the app's own server: see `bound_to`."""
         return self._binding.stands_in
 
+    @property
+    def is_inline(self) -> bool:
+        """Tell whether jobs run where they are enqueued: see `oxmq.testing.inline`. A worker has nothing to do then."""
+        return self._binding.inline
+
+    def move(self, connection: object) -> None:
+        """Let the app use another server from now on, whatever stands in for its own meanwhile: see `bound_to`.
+
+        Connections that are open stay where they are.
+
+        Raises:
+            ConfigurationError: the address is not one that oxmq understands; nothing is changed.
+        """
+        self._own_endpoint.move(connection)
+
     def close_sync(self) -> None:
         """Close the connections from code without an event loop. A later call opens new ones."""
         self._binding.release()
+
+    def run_blocking(self, call: Callable[[], Awaitable[R]]) -> R:
+        """Run a coroutine to its end from blocking code: on a loop of its own, or as the framework in use does it."""
+        from oxmq.executors.own_loop import run_on_own_loop  # noqa: PLC0415 - producers do without all that runs jobs
+
+        return run_on_own_loop(call)
 
     def sync_job(self, queue: str, record: JobRecord, token: str, run: JobRun | None = None) -> SyncJob[Any]:
         """Return a running job for code without an event loop."""

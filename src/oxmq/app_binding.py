@@ -22,9 +22,6 @@ from oxmq.transport.connect import Endpoint
 from oxmq.transport.runner import AsyncRunner
 from oxmq.transport.sync_runner import SyncRunner
 
-#: How long the connections of a loop in another thread may take to close, in seconds.
-_CLOSING = 5.0
-
 
 class AppBinding:
     """Hold one server, prefix and clock, and what is made of them. Building one connects to nothing.
@@ -40,6 +37,7 @@ class AppBinding:
         telemetry: follows the jobs; None for nothing.
         stands_in: whether this stands in for an application's own, for a test: what a child process would find by
             importing the application is then not what the test sees.
+        inline: whether jobs run where they are enqueued, so that there is nothing for a worker to do.
     """
 
     def __init__(
@@ -54,12 +52,14 @@ class AppBinding:
         sync_runner: SyncRunner | None = None,
         telemetry: Telemetry | None = None,
         stands_in: bool = False,
+        inline: bool = False,
     ) -> None:
         self.endpoint = endpoint
         self.prefix = prefix
         self.clock = clock
         self.ids: IdKind = ids
         self.stands_in = stands_in
+        self.inline = inline
         self.telemetry = telemetry
         self.drafter = JobDrafter(clock, defaults, ids)
         # The jobs of a flow name each other, so that their ids must be known beforehand.
@@ -116,18 +116,7 @@ class AppBinding:
         for context in self._sync_contexts.values():
             context.results.close()
         self.sync_runner.close()
-        loop = self.runner.loop
-        if loop is None:
-            return
-        if loop.is_closed():
-            # Its end has cancelled what read from the connection, which closes it.
-            self.runner.forget()
-        elif not loop.is_running():
-            loop.run_until_complete(self.runner.close())
-        elif _is_running_here(loop):
-            self._closing = loop.create_task(self.runner.close())  # kept here, for a loop keeps its tasks weakly
-        else:
-            asyncio.run_coroutine_threadsafe(self.runner.close(), loop).result(_CLOSING)
+        self.runner.release()
 
 
 AppT = TypeVar("AppT")
@@ -173,10 +162,3 @@ class Bound(Generic[AppT]):
         before = self._before.pop()
         self._swap(before)
         before.take_over(self._binding)
-
-
-def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
-    try:
-        return asyncio.get_running_loop() is loop
-    except RuntimeError:
-        return False

@@ -43,6 +43,8 @@ class AppWorker(Closing):
         concurrency_kubernetes: int,
         **options: Any,  # noqa: ANN401 - `Worker` checks
     ) -> None:
+        if app.is_inline:
+            raise ConfigurationError("in inline mode there is nothing to run: jobs have run where they were enqueued")
         names = app.queue_names if queues is None else list(queues)
         if not names:
             raise ConfigurationError("the app has no tasks, so that there is no queue to work")
@@ -199,6 +201,6 @@ class AppWorker(Closing):
 
         def call() -> object:
             running_job.set(sync_job)
-            return task.function(**arguments)
+            return task.call_in_thread(arguments)
 
         return await self._threads.run(call)

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, Unpack, cast
 
 import msgspec
@@ -193,6 +194,13 @@ class Task(ChildTask, Generic[P, C, R]):
             return self.signature.from_data(data)
         except ConfigurationError as error:
             raise Unrecoverable(str(error)) from error
+
+    def call_in_thread(self, arguments: Mapping[str, Any]) -> object:
+        """Call a plain function for a job, in what the application has put around those: `Oxmq.thread_contexts`."""
+        with ExitStack() as around:
+            for context in self.app.thread_contexts:
+                around.enter_context(context())
+            return cast("Any", self.function)(**arguments)
 
     @property
     def reference(self) -> Reference:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from flask import Flask, Response, current_app, g, url_for
 
 from oxmq import Oxmq
@@ -10,13 +12,15 @@ from oxmq.integrations.flask import OxmqFlask, accepted
 oxmq = Oxmq("redis://127.0.0.1:1")  # nobody is there: the configuration says better
 extension = OxmqFlask(oxmq_app=oxmq)
 ended: list[str] = []
+in_thread = threading.local()
 
 
 @oxmq.task
 def shout(word: str) -> list[object]:
-    """Return what is found around a job in a thread."""
+    """Return what is found around a job in a thread, the word that the job before left there included."""
     g.word = word
-    return [word.upper(), current_app.config["SHOP"], len(ended)]
+    before, in_thread.word = getattr(in_thread, "word", ""), word
+    return [word.upper(), current_app.config["SHOP"], len(ended), before]
 
 
 @oxmq.task
@@ -36,6 +40,7 @@ def create_app() -> Flask:
     @flask_app.teardown_appcontext
     def note_end(error: BaseException | None) -> None:
         ended.append(g.get("word", ""))
+        in_thread.word = ""  # as a session of SQLAlchemy's is removed
 
     @flask_app.post("/shout/<word>")
     def order(word: str) -> Response:

@@ -43,10 +43,15 @@ def walked(site: DjangoSite) -> dict[str, Any]:
         ("awaited", [[True], [False], [True]]),
         ("many_and_flows", [[False] * 6, [True] * 6, "waiting-children"]),
         ("deduplicated", [False, True]),
+        ("without_autocommit", [True]),
     ],
 )
 def test_jobs_wait_for_the_commit(walked: dict[str, Any], scenario: str, seen: object) -> None:
     assert walked[scenario] == seen
+
+
+def test_an_asynchronous_job_leaves_the_connections_of_others_alone(walked: dict[str, Any]) -> None:
+    assert walked["side_by_side"] == [3, 3]
 
 
 def test_wrong_arguments_are_refused_at_once(walked: dict[str, Any]) -> None:
@@ -70,6 +75,19 @@ def test_bad_settings_are_refused_in_words(walked: dict[str, Any]) -> None:
         strict=True,
     ):
         assert words in said
+
+
+def test_the_project_s_checks_find_what_is_wrong(walked: dict[str, Any]) -> None:
+    fine, wrong, backend = walked["checked"]
+    assert (fine, wrong, backend) == ([], ["oxmq.E001", "oxmq.W001"], ["oxmq.E002"])
+
+
+def test_bad_options_of_a_backend_are_refused_in_words(walked: dict[str, Any]) -> None:
+    on_commit, using, unknown, delay = walked["options_refused"]
+    assert "TASKS['wrong']['OPTIONS']['on_commit'] must be bool, not 'no'" in on_commit
+    assert "['using'] must be str, not 3" in using
+    assert "did you mean 'attempts'" in unknown
+    assert "cannot have 'delay'" in delay
 
 
 def test_without_a_url_all_processes_find_one_embedded_server(walked: dict[str, Any]) -> None:
@@ -134,8 +152,8 @@ def test_a_child_process_has_django_set_up(site: DjangoSite) -> None:
 
 
 def test_the_dashboard_is_for_staff(client: httpx2.Client, site: DjangoSite) -> None:
-    for name, staff in (("ada", True), ("bob", False)):
-        site.manage("shell", "-c", _make_user(name, staff))
+    users = [_make_user(name, staff) for name, staff in (("ada", True), ("bob", False))]
+    site.manage("shell", "-c", "\n".join(users))
     session = {name: _sign_in(client, name) for name in ("ada", "bob")}
     assert client.get("/oxmq/").headers["content-type"].startswith("text/html")
     assert client.get("/oxmq/api/queues").status_code == 403
@@ -143,6 +161,18 @@ def test_the_dashboard_is_for_staff(client: httpx2.Client, site: DjangoSite) -> 
     answer = client.get("/oxmq/api/session", headers=session["ada"])
     assert (answer.status_code, answer.json()["role"], answer.json()["user"]) == (200, "operator", "ada")
     assert client.get("/oxmqs/").status_code == 404  # Django's own
+
+
+def test_a_page_of_another_site_changes_nothing_in_the_name_of_staff(client: httpx2.Client, site: DjangoSite) -> None:
+    site.manage("shell", "-c", _make_user("eve", staff=True))
+    session = _sign_in(client, "eve")
+    host = client.base_url.netloc.decode()
+    statuses = [
+        client.post("/oxmq/api/queues/orders:resume", headers={**session, **sent_by}).status_code
+        for sent_by in ({"Origin": "https://evil.example"}, {}, {"Origin": f"http://{host}"})
+    ]
+    assert statuses[:2] == [403, 403]
+    assert statuses[2] < 300
 
 
 def _make_user(name: str, staff: bool) -> str:
@@ -160,9 +190,9 @@ def _sign_in(client: httpx2.Client, name: str) -> dict[str, str]:
 
 
 def test_the_commands_are_those_of_oxmq(site: DjangoSite) -> None:
-    assert site.url in site.manage("oxmq_doctor")
-    assert '"level"' in site.manage("oxmq_doctor", "--json", "--queue", "orders")
     served = site.processes.start("manage", "oxmq_web", "--port", "0")
+    said = site.manage("oxmq_doctor", "--json", "--queue", "orders", "--queue", "probe")
+    assert (site.url in said, '"level"' in said) == (True, True)
     found = eventually_sync(lambda: re.findall(r"dashboard +(http://\S+/)", served.output()), PATIENCE, "no dashboard")
     assert httpx2.get(f"{found[0]}api/session", timeout=PATIENCE).json()["role"] == "admin"
     served.terminate()

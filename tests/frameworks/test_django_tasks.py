@@ -61,9 +61,18 @@ def test_attempts_are_counted_and_their_errors_kept(after: dict[str, Any]) -> No
     assert after["patient_errors"] == ["builtins.LookupError"]
 
 
+def test_two_backends_of_one_queue_have_each_its_own_options_and_results(after: dict[str, Any]) -> None:
+    assert after["hasty"] == ["FAILED", "hasty", 2]
+
+
+def test_a_result_that_cannot_be_kept_is_a_failure_for_the_signals_too(after: dict[str, Any]) -> None:
+    assert after["drawn"] == ["FAILED", ["drawing FAILED"]]
+
+
 def test_what_is_no_result_of_a_task_is_told(after: dict[str, Any]) -> None:
     assert after["mismatch"] == "TaskResultMismatch"
     assert after["unknown"] == "TaskResultDoesNotExist"
+    assert set(after["no_ids"]) == {"TaskResultDoesNotExist"}
 
 
 def test_what_cannot_be_enqueued_is_refused(after: dict[str, Any]) -> None:

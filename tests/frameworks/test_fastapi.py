@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Request, Response
 
-from oxmq import ConfigurationError, Oxmq
+from oxmq import BackendError, ConfigurationError, OutcomeUnknownError, Oxmq, UnavailableError
 from oxmq.integrations.fastapi import CurrentOxmq, accepted, api_router, lifespan, tell_problems
 from oxmq.web import Access, Role, Token, oxmq_web
 from tests.frameworks.django_site import PATIENCE, answers
@@ -137,11 +137,19 @@ async def test_without_an_api_a_location_must_be_given(own_server: RedisServer) 
             await client.post("/double/4")
 
 
-async def test_redis_that_does_not_answer_is_503() -> None:
-    api = _application(Oxmq(f"redis://127.0.0.1:{free_port()}"))
-    async with _served(api) as client:
-        answer = await client.post("/double/1")
-    assert answer.status_code == 503
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(UnavailableError("no answer"), None), (OutcomeUnknownError("no answer"), "unknown")]
+)
+async def test_redis_that_does_not_answer_is_503(error: BackendError, outcome: str | None) -> None:
+    api = _application(Oxmq("redis://localhost"))
+
+    @api.post("/")
+    async def fail() -> None:
+        raise error
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api), base_url="http://a") as client:
+        answer = await client.post("/")
+    assert (answer.status_code, answer.json().get("outcome")) == (503, outcome)
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["retry-after"]) > 0
 
@@ -166,12 +174,43 @@ async def test_what_a_state_forbids_is_409_and_what_is_gone_404(own_server: Redi
 
 
 async def test_a_dependency_without_the_lifespan_says_what_is_missing() -> None:
-    api = FastAPI()
+    app, mounted = Oxmq("redis://localhost", prefix="shop"), FastAPI()
+    api = FastAPI(lifespan=lifespan(app))
+    api.mount("/mounted", mounted)
 
-    @api.get("/")
+    @mounted.get("/")
     async def tell(current: CurrentOxmq) -> str:
         return current.prefix
 
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api), base_url="http://a") as client:
+    transport = httpx2.ASGITransport(app=api)
+    async with api.router.lifespan_context(api), httpx2.AsyncClient(transport=transport, base_url="http://a") as client:
         with pytest.raises(ConfigurationError, match="lifespan"):
-            await client.get("/")
+            await client.get("/mounted/")
+        mounted.state.oxmq = app
+        assert (await client.get("/mounted/")).json() == "shop"
+
+
+async def test_a_startup_that_fails_leaves_nothing_behind(own_server: RedisServer) -> None:
+    app = Oxmq(own_server.url)
+
+    @app.task
+    async def double(number: int) -> int:
+        return 2 * number
+
+    @asynccontextmanager
+    async def own_lifespan(api: FastAPI) -> AsyncGenerator[None]:
+        async with lifespan(app, worker=True)(api):
+            await double.enqueue(1)
+            find_database()
+            yield
+
+    def find_database() -> None:
+        raise LookupError("no database")
+
+    api = FastAPI(lifespan=own_lifespan)
+    with own_server.client() as redis:
+        before = len(redis.client_list())
+        with pytest.raises(LookupError, match="no database"):
+            async with api.router.lifespan_context(api):
+                pass
+        await eventually(lambda: len(redis.client_list()) == before, PATIENCE, "connections are left open")

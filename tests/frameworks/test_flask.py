@@ -16,7 +16,7 @@ import httpx2
 import pytest
 from flask import Flask, Response
 
-from oxmq import ConfigurationError, Oxmq
+from oxmq import BackendError, ConfigurationError, OutcomeUnknownError, Oxmq, UnavailableError
 from oxmq.integrations.flask import OxmqFlask, accepted
 from oxmq.sync import Queue
 from tests.frameworks.django_site import PATIENCE, answers
@@ -54,8 +54,10 @@ def test_jobs_run_in_the_application_s_context(processes: Processes, own_server:
         assert (answer.status_code, answer.headers["location"]) == (202, "/")
         job = queue.get_job(answer.json()["id"])
         assert job is not None
-        word, shop, ended_before = job.result(timeout=PATIENCE)
-        assert (word, shop) == ("HELLO", "Ox & Sons")
+        word, shop, ended_before, left = job.result(timeout=PATIENCE)
+        assert (word, shop, left) == ("HELLO", "Ox & Sons", "")
+        word, shop, ended_before, left = queue.add("shout", {"word": "Bye"}).result(timeout=PATIENCE)
+        assert (word, left) == ("BYE", "")  # what is torn down is what is in the job's own thread
         word, shop, ended_after = queue.add("whisper", {"word": "Hello"}).result(timeout=PATIENCE)
         assert (word, shop, ended_after) == ("hello", "Ox & Sons", ended_before + 1)
         assert client.post("/whisper/hello").status_code == 500  # nothing says where the job could be followed
@@ -117,20 +119,40 @@ def test_a_bad_url_is_refused_and_changes_nothing(flask_app: Flask) -> None:
     assert app.endpoint.address == "redis://elsewhere:6380/2"
 
 
-def test_redis_that_does_not_answer_is_503(flask_app: Flask) -> None:
-    app = Oxmq(f"redis://127.0.0.1:{free_port()}")
-    OxmqFlask(flask_app, app)
-
-    @app.task
-    def wait() -> None: ...
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(UnavailableError("no answer"), None), (OutcomeUnknownError("no answer"), "unknown")]
+)
+def test_redis_that_does_not_answer_is_503(flask_app: Flask, error: BackendError, outcome: str | None) -> None:
+    OxmqFlask(flask_app, Oxmq("redis://localhost"))
 
     @flask_app.post("/")
-    def order() -> Response:
-        return accepted(wait.enqueue_sync(), location="/")
+    def fail() -> Response:
+        raise error
 
     answer = flask_app.test_client().post("/")
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+    assert answer.get_json().get("outcome") == outcome
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "rediss//:s3cret@cache",
+        "redis://:s3cret/s3cret@cache",
+        "redis://:s3cret#s3cret@cache",
+        "redis://:s3cret?s3cret@cache",
+        "redis://:s3cret@[cache",
+        "http://:s3cret@cache",
+        "redis://:s3cret@cache:port",
+        "redis://:s3cret@cache/name",
+    ],
+)
+def test_what_is_said_of_a_bad_url_shows_no_password(flask_app: Flask, url: str) -> None:
+    flask_app.config["OXMQ_URL"] = url
+    with pytest.raises(ConfigurationError) as caught:
+        OxmqFlask(flask_app, Oxmq("redis://localhost"))
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_location_is_where_the_web_is_said_to_be(flask_app: Flask, own_server: RedisServer) -> None:

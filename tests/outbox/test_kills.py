@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import threading
 from collections import Counter
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 from msgspec import structs
 
+from oxmq.errors import OxmqError
 from oxmq.options import Parent
 from oxmq.sync import Queue
 from tests.outbox.sites import QUEUES, Hosted, Killed, Kind, Place, SqlSite, Wish
@@ -82,6 +84,36 @@ def test_at_every_step(site: Any, place: Place, far_place: Place, wires: Wires, 
         workers.work()
     assert fatal > (16 if "sqlite" not in place.kind else 4)
     assert workers.done == Counter(written)
+
+
+@pytest.mark.parametrize("kind", ["psycopg", "asyncpg", "django"], indirect=True)
+def test_a_relay_outlives_every_connection(site: Any, far_place: Place, wires: Wires, workers: Workers) -> None:
+    """One relay, whose connections are cut at every step, one after the other."""
+    written: list[str] = []
+    cut = True
+    with Hosted(far_place) as relay:
+        relay.relay_due()
+        for fatal in range(1, TOO_MANY):
+            written += site.write([Wish(fatal), Wish(fatal, "other")])
+            wires.arm(fatal, lambda: None)
+            with contextlib.suppress(OxmqError, OSError):
+                relay.relay_due()
+            cut = wires.passed >= fatal
+            wires.arm(0, lambda: None)
+            eventually_sync(lambda: relays_all(relay), 30)
+            workers.work()
+            if not cut:
+                break
+    assert not cut
+    assert workers.done == Counter(written)
+
+
+def relays_all(relay: Any) -> bool:
+    """Relay what is due, and return whether nothing is left."""
+    with contextlib.suppress(OxmqError, OSError):
+        relay.relay_due()
+        return bool(relay.backlog().rows == 0)
+    return False
 
 
 def only_refused_is_left(site: Any) -> bool:

@@ -42,7 +42,7 @@ class Wires:
         return url.replace(f"{HOST}:{port}", f"{HOST}:{listener.getsockname()[1]}")
 
     def arm(self, fatal: int, kill: Callable[[], None]) -> None:
-        """Count from one again, and call `kill` in place of delivering step `fatal`; 0 for never."""
+        """Count from one again. In place of delivering step `fatal`, call `kill` and cut the wire; 0 for never."""
         with self._counting:
             self.passed, self._fatal, self._kill = 0, fatal, kill
 
@@ -68,7 +68,7 @@ class Wires:
     def _may_pass(self) -> bool:
         with self._counting:
             self.passed += 1
-            if self._fatal and self.passed >= self._fatal:
+            if self.passed == self._fatal:
                 self._kill()
                 return False
             return True

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import Enum
 from typing import Any
+
+from msgspec import Struct
 
 import oxmq.sync
 from oxmq import Delay, Job, Oxmq, WaitForChildren, cron, current_job, exponential
@@ -78,6 +83,25 @@ async def again_and_again() -> None:
 @app.task(queue="mail")
 async def order_mail(order: dict[str, Any], copies: int = 1) -> None:
     """Send what a shop sends after an order."""
+
+
+class Parcel(Struct):
+    """Hold what is sent."""
+
+    id: int
+    weight: Decimal
+
+
+class Speed(Enum):
+    """Say how fast it goes."""
+
+    FAST = "fast"
+
+
+@app.task
+def ship(parcel: Parcel, at: datetime, speed: Speed) -> Decimal:
+    assert (at.tzinfo, speed.name) == (UTC, "FAST")
+    return parcel.weight * 2
 
 
 @app.middleware

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, cast
 
 import pytest
 
@@ -124,6 +126,38 @@ async def test_a_name_that_means_nothing_is_refused(either: Oxmq) -> None:
         await assert_enqueued(either, shop.send_mail, usr=1)
     with pytest.raises(ConfigurationError, match="0 queues have a task called 'nothing'"):
         await assert_enqueued(either, "nothing")
+
+
+async def test_an_assertion_that_could_only_hold_is_refused(either: Oxmq) -> None:
+    other = Oxmq("redis://127.0.0.1:1")
+    stranger = other.task(shop.price.function)
+    with pytest.raises(ConfigurationError, match="'price' belongs to another application"):
+        await assert_not_enqueued(either, stranger)
+    with pytest.raises(ConfigurationError, match="jobs of task 'send_mail' go to queue 'mail', not to 'reports'"):
+        await assert_not_enqueued(either.queue("reports"), shop.send_mail)
+    with pytest.raises(ConfigurationError, match="'send_mail' has no parameter 'usr'; its parameters: user, subject"):
+        await assert_not_enqueued(either, shop.send_mail, arguments={"usr": 1})
+
+
+async def test_what_is_no_application_task_or_value_is_refused(either: Oxmq) -> None:
+    nothing: Any = None
+    with pytest.raises(ConfigurationError, match="expected the application, an Oxmq, not None"):
+        await assert_enqueued(nothing, shop.send_mail)
+    with pytest.raises(ConfigurationError, match=r"expected the application, an Oxmq, not <oxmq\.client\.queue\.Queue"):
+        await asyncio.to_thread(assert_enqueued_sync, cast("Any", either.queue("mail")), shop.send_mail)
+    with pytest.raises(ConfigurationError, match="expected the application, an Oxmq, not None"):
+        inline(nothing)
+    with pytest.raises(ConfigurationError, match="expected a task of the application, or the name of jobs, not <func"):
+        await assert_enqueued(either, cast("Any", shop.send_mail.function))
+    with pytest.raises(ConfigurationError, match=r"user: .*object"):
+        await assert_enqueued(either, shop.send_mail, user=object())
+
+
+async def test_typed_arguments_are_compared_as_they_travel(either: Oxmq) -> None:
+    shipped = datetime(2026, 1, 1, tzinfo=UTC)
+    await shop.ship.enqueue(shop.Parcel(1, Decimal("1.10")), shipped, shop.Speed.FAST)
+    await assert_enqueued(either, shop.ship, parcel=shop.Parcel(1, Decimal("1.10")), at=shipped, speed=shop.Speed.FAST)
+    await assert_not_enqueued(either, shop.ship, parcel=shop.Parcel(2, Decimal("1.10")))
 
 
 async def test_jobs_are_listed_in_the_order_in_which_they_were_enqueued(either: Oxmq) -> None:

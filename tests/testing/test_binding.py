@@ -6,9 +6,14 @@ import asyncio
 import gc
 from typing import Any
 
+import httpx2
 import pytest
+from fastapi import FastAPI
+from flask import Flask
 
 from oxmq import ConfigurationError, ManualClock, Oxmq
+from oxmq.integrations.flask import OxmqFlask
+from oxmq.web import oxmq_web
 from tests.testing import shop
 
 
@@ -40,6 +45,44 @@ def test_what_came_from_the_app_follows_it_back(redis_url: str, prefix: str, clo
     assert shop.app.clock is not clock
 
 
+def test_an_app_that_is_moved_meanwhile_uses_its_other_server_afterwards(redis_url: str, prefix: str) -> None:
+    app = Oxmq("redis://127.0.0.1:1")
+    with app.bound_to(redis_url, prefix=prefix):
+        OxmqFlask(Flask("shop"), app)
+        configured = Flask("shop")
+        configured.config["OXMQ_URL"] = "redis://127.0.0.1:2"
+        OxmqFlask(configured, app)
+        assert app.endpoint.source == redis_url
+    assert app.endpoint.source == "redis://127.0.0.1:2"
+
+
+def test_blocking_queues_follow_too(redis_url: str, prefix: str, clock: ManualClock) -> None:
+    kept = shop.app.sync_queue("mail")
+    with shop.app.bound_to(redis_url, prefix=prefix, clock=clock):
+        job = shop.send_mail.enqueue_sync(1)
+        assert [found.id for found in kept.get_jobs()] == [job.id]
+        assert shop.app.sync_queue("mail").get_job_state(job.id) == "waiting"
+
+
+async def test_a_dashboard_follows_the_app_that_it_was_made_for(
+    redis_url: str, prefix: str, clock: ManualClock
+) -> None:
+    api = FastAPI()
+    web = oxmq_web(shop.app)  # as a module does, before any test
+    api.mount("/oxmq", web)
+    transport = httpx2.ASGITransport(app=api, client=("127.0.0.1", 5000))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        for run in "ab":
+            async with shop.app.bound_to(redis_url, prefix=f"{prefix}:{run}", clock=clock):
+                job = await shop.send_mail.enqueue(1)
+                shown = (await client.get(f"/oxmq/api/queues/mail/jobs/{job.id}")).json()
+                assert (shown["state"], shown["data"]) == ("waiting", {"user": 1})
+                added = await client.post("/oxmq/api/queues/mail/jobs", json={"name": "send_mail", "data": {"user": 2}})
+                assert added.status_code == 202
+                assert len(await shop.mail.get_jobs()) == 2
+    assert web.state.web.stand_in() is None
+
+
 def test_bindings_can_be_nested(redis_url: str, prefix: str) -> None:
     with shop.app.bound_to(redis_url, prefix=f"{prefix}:a"):
         with shop.app.bound_to(redis_url, prefix=f"{prefix}:b"):
@@ -65,10 +108,10 @@ def test_each_loop_may_be_closed_before_the_next_one_begins(redis_url: str, pref
 def test_a_loop_that_is_still_open_is_used_to_close_its_connection(redis_url: str, prefix: str) -> None:
     with asyncio.Runner() as runner, shop.app.bound_to(redis_url, prefix=prefix) as app:
         runner.run(shop.price.enqueue("loop"))
-        assert app.runner.loop is not None
+        assert app.runner.loops
         bound = app.runner
         app.close_sync()
-        assert bound.loop is None
+        assert not bound.loops
 
 
 async def test_a_plain_with_in_a_coroutine_closes_its_connection_too(redis_url: str, prefix: str) -> None:
@@ -76,7 +119,7 @@ async def test_a_plain_with_in_a_coroutine_closes_its_connection_too(redis_url: 
         await shop.price.enqueue("loop")
         bound = app.runner
     await asyncio.sleep(0)
-    assert bound.loop is None
+    assert not bound.loops
 
 
 @pytest.mark.parametrize(("connection", "prefix"), [("nowhere", "p"), ("redis://localhost", "")])

@@ -62,6 +62,22 @@ async def test_or_time_passes_until_all_attempts_are_over(app: Oxmq, clock: Manu
     assert late.finished_on == clock.now()
 
 
+async def test_a_job_that_waits_for_its_next_attempt_has_failed_so_far(app: Oxmq) -> None:
+    job = await shop.send_mail.enqueue(1, fail_until=9)
+    report = await run_until_idle(app, timeout=PATIENCE)
+    assert ([left.id for left in report.retrying], report.failed) == ([job.id], [])
+    with pytest.raises(JobsFailedError, match=r"the mail server is down \(it waits for its next attempt\)"):
+        report.raise_failures()
+    await shop.send_mail.enqueue(2, fail_until=1)
+    report = await run_until_idle(app, skip_delays=True, timeout=PATIENCE)
+    assert (len(report.completed), len(report.failed), report.retrying) == (1, 1, [])
+
+
+async def test_the_past_is_refused(app: Oxmq, clock: ManualClock) -> None:
+    with pytest.raises(ConfigurationError, match="until must not lie in the past: 2026-01-15 11"):
+        await run_until_idle(app, until=clock.now() - timedelta(hours=1))
+
+
 async def test_a_schedule_over_the_change_to_summer_time(app: Oxmq, clock: ManualClock) -> None:
     clock.travel_to(datetime(2026, 3, 27, 12, tzinfo=UTC))
     report = await run_until_idle(app, until=datetime(2026, 3, 30, 12, tzinfo=UTC), timeout=PATIENCE)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from msgspec import Struct
 
 import oxmq.sync
@@ -23,6 +26,7 @@ from oxmq import (
     current_job,
 )
 from oxmq.errors import OxmqError
+from oxmq.integrations.fastapi import lifespan
 from oxmq.testing import Inline, NotInlineError, assert_enqueued, assert_enqueued_sync, inline
 from tests.testing import shop
 
@@ -223,6 +227,16 @@ async def test_what_needs_a_server_says_so(inlined: Inline) -> None:
         await shop.mail.pause()
     with pytest.raises(NotInlineError, match="has not ended"):
         await shop.waiting_for_itself()
+
+
+async def test_a_worker_has_nothing_to_do(inlined: Inline) -> None:
+    assert shop.app.is_inline
+    with pytest.raises(ConfigurationError, match="in inline mode there is nothing to run"):
+        shop.app.worker()
+    api = FastAPI(lifespan=lifespan(shop.app, worker=True))
+    async with api.router.lifespan_context(api):
+        job = await shop.ship.enqueue(shop.Parcel(1, Decimal("1.10")), datetime.now(UTC), shop.Speed.FAST)
+        assert await job.result() == Decimal("2.20")
 
 
 async def test_assertions_work_inline(inlined: Inline) -> None:

@@ -54,7 +54,7 @@ def lifespan(
     Args:
         app: what `get_oxmq` and `queue` give to routes.
         worker: whether to run jobs as well, in this process and on its event loop: for small deployments. With several
-            server processes each of them does.
+            server processes each of them does. In inline mode of tests there is nothing to run, and no worker.
         queues: the queues that the worker works; all of the app's when not given.
         concurrency: how many jobs of each queue may run at once.
         grace: how long running jobs may take at the end, before they go back to the queue.
@@ -70,7 +70,7 @@ def lifespan(
             stack.push_async_callback(app.close)
             for dashboard in _dashboards(api.routes):
                 await stack.enter_async_context(dashboard.router.lifespan_context(dashboard))
-            if worker:
+            if worker and not app.is_inline:
                 own = app.worker(queues, concurrency=concurrency, grace=grace)
                 await stack.enter_async_context(_working(own))
             yield
@@ -86,7 +86,10 @@ async def get_oxmq(connection: HTTPConnection) -> Oxmq:
     """
     app = getattr(connection.app.state, "oxmq", None)
     if not isinstance(app, Oxmq):
-        raise ConfigurationError("the application does not know its Oxmq: make it FastAPI(lifespan=lifespan(app))")
+        raise ConfigurationError(
+            "the application does not know its Oxmq: make it FastAPI(lifespan=lifespan(app)); one that is mounted in "
+            "another is told by mounted.state.oxmq = app"
+        )
     return app
 
 

@@ -38,6 +38,7 @@ class Site(Closing):
         redact: what is done to each payload before it is shown, cut or searched.
         timeout: how long one operation may take, in seconds.
         clock: gives the time.
+        runner: executes the site's calls, in place of one of its own for `connection`.
 
     Attributes:
         watch: looks at all queues at once, and remembers for a while what was seen.
@@ -55,12 +56,12 @@ class Site(Closing):
         redact: Redact = show_all,
         timeout: float = COMMAND_TIMEOUT,
         clock: Clock | None = None,
+        runner: AsyncRunner | None = None,
     ) -> None:
-        endpoint = connection if isinstance(connection, Endpoint) else Endpoint(connection)
         self.clock = clock or SystemClock()
         self.prefix = prefix
         self.redact = redact
-        self.runner = AsyncRunner(endpoint, self.clock, timeout)
+        self.runner = runner or AsyncRunner(_endpoint(connection), self.clock, timeout)
         self.known = frozenset(QueueKeys(name, prefix).name for name in known)
         self._discovery = Discovery(self.runner, prefix, self.known)
         self.watch = Watch(self.runner, self.clock, prefix, self.known, self.queue_names)
@@ -103,3 +104,7 @@ class Site(Closing):
         await self.watch.close()
         await self._discovery.close()
         await self.runner.close()
+
+
+def _endpoint(connection: object) -> Endpoint:
+    return connection if isinstance(connection, Endpoint) else Endpoint(connection)

@@ -9,7 +9,7 @@ from opentelemetry import context as contexts
 from opentelemetry import trace
 from opentelemetry.trace import Link, Span, SpanKind, Tracer
 
-from oxmq.telemetry.carriers import write_metadata
+from oxmq.telemetry.carriers import write_metadata_of
 from oxmq.telemetry.counts import JobCounts
 from oxmq.telemetry.failures import note_failure
 
@@ -40,10 +40,11 @@ class Added:
         self._counts = counts
         self._names = names
         self.queue = queue
-        current = trace.get_current_span()
+        here = contexts.get_current()
+        current = trace.get_current_span(here)
         # Below a span of which nothing is recorded the jobs carry on that: another one would be for nobody.
         self._span = current if follows and _is_unsampled(current) else _start_span(tracer, queue, names, operation)
-        self._metadata = write_metadata(trace.set_span_in_context(self._span))
+        self._metadata = write_metadata_of(self._span, here)
 
     @property
     def span(self) -> Span:
@@ -121,7 +122,7 @@ class AddedFlow:
             spans[index] = span = tracer.start_span(
                 f"addNode {queue}.{name}", within, SpanKind.PRODUCER, _node_attributes(queue, name), links
             )
-            self._metadata[index] = write_metadata(trace.set_span_in_context(span, within))
+            self._metadata[index] = write_metadata_of(span, within)
         return [spans[index] for index in range(len(self._nodes))]
 
 

@@ -11,7 +11,7 @@ import msgspec
 from opentelemetry import baggage, propagate, trace
 from opentelemetry.context import Context
 from opentelemetry.propagators.textmap import TextMapPropagator
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, SpanContext, TraceFlags
+from opentelemetry.trace import INVALID_SPAN, INVALID_SPAN_CONTEXT, NonRecordingSpan, Span, SpanContext, TraceFlags
 
 #: A longer text is nobody's context.
 _LONGEST: Final = 16_384
@@ -33,12 +33,18 @@ _headers: Final = msgspec.json.Decoder(dict[str, str])
 
 def write_metadata(context: Context) -> str:
     """Return what a job carries so that its worker goes on in `context`; empty for nothing."""
-    span = trace.get_current_span(context).get_span_context()
-    if len(context) == 1 and span.is_valid and not span.trace_state and _usual():
-        # The usual case: what the propagators would write, written sooner.
-        return f'{{"traceparent":"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"}}'
     carrier = write_carrier(context)
     return msgspec.json.encode(carrier).decode() if carrier else ""
+
+
+def write_metadata_of(span: Span, context: Context) -> str:
+    """Return what a job carries so that its worker goes on below `span`, which was started in `context`."""
+    own = span.get_span_context()
+    others = len(context) - (trace.get_current_span(context) is not INVALID_SPAN)
+    if not others and own.is_valid and not own.trace_state and _usual():
+        # The usual case: what the propagators would write, written sooner.
+        return f'{{"traceparent":"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}"}}'
+    return write_metadata(trace.set_span_in_context(span, context))
 
 
 def write_carrier(context: Context | None = None) -> dict[str, str]:

@@ -35,7 +35,7 @@ from oxmq.telemetry.measures import (
 from oxmq.tracing import QueueFigures, WorkerFigures
 
 #: How many jobs a second go into histograms at most; of more, an even share does.
-MOST_RECORDED: Final = 1_000
+MOST_RECORDED: Final = 500
 
 _Labels = tuple[str, ...]
 _COUNTED: Final = {"completed": COMPLETED, "failed": FAILED, "retry": RETRIED, "delay": RETRIED}

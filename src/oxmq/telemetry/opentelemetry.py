@@ -24,7 +24,9 @@ _RELEASE: Final = version("oxmq")
 
 
 class OpenTelemetry:
-    """Follow jobs: given as `telemetry` to `Oxmq`, `Queue`, `Worker` and `FlowProducer`, one for all of a process.
+    """Follow jobs: given as `telemetry` to `Oxmq`, `Queue`, `Worker` and `FlowProducer`, one for all of a process::
+
+        app = Oxmq(telemetry=OpenTelemetry())  # with the providers that are set up for all
 
     A producer's span is carried by the job as BullMQ's own plug-in has it, so that a trace crosses between Python and
     Node. Spans hold ids, names and times; never data, results, or, unless asked for, the messages of errors.
@@ -77,7 +79,7 @@ class OpenTelemetry:
         contexts.attach(read_carrier(carrier))
 
     def _settled_tracer(self) -> tuple[Tracer, bool]:
-        # One that was asked for before OpenTelemetry was set up stands for the later one: how that samples it cannot say.
+        # One asked for before OpenTelemetry was set up stands for the later one: how that samples it cannot say.
         if isinstance(self._tracer, ProxyTracer):
             self._tracer, self._follows = self._find_tracer()
         return self._tracer, self._follows

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oxmq.testing.idle import IdleReport, JobsFailedError, run_until_idle, run_until_idle_sync
     from oxmq.testing.inline_calls import NotInlineError
     from oxmq.testing.inline_mode import Inline, inline
-    from oxmq.testing.server import TestServer
+    from oxmq.testing.server import TestServer, on_test_server
 
 __all__ = [
     "IdleReport",
@@ -36,6 +36,7 @@ __all__ = [
     "enqueued",
     "enqueued_sync",
     "inline",
+    "on_test_server",
     "run_until_idle",
     "run_until_idle_sync",
 ]
@@ -53,7 +54,7 @@ _HOMES: Final = {
     "oxmq.testing.idle": ("IdleReport", "JobsFailedError", "run_until_idle", "run_until_idle_sync"),
     "oxmq.testing.inline_mode": ("Inline", "inline"),
     "oxmq.testing.inline_calls": ("NotInlineError",),
-    "oxmq.testing.server": ("TestServer",),
+    "oxmq.testing.server": ("TestServer", "on_test_server"),
 }
 
 if not TYPE_CHECKING:

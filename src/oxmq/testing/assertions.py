@@ -12,7 +12,7 @@ from oxmq.client.queue import Queue
 from oxmq.errors import ConfigurationError
 from oxmq.options import check_whole
 from oxmq.sync.job import Job as SyncJob
-from oxmq.testing.expectation import AnyJob, AnyTask, Expectation, explain_absence
+from oxmq.testing.expectation import AnyJob, AnyTask, Expectation, check_app, check_place, explain_absence
 
 Where: TypeAlias = Oxmq | Queue
 """Where jobs are looked for: in the task's queue of an application, or in one queue."""
@@ -47,7 +47,7 @@ async def assert_enqueued(
 
     Raises:
         AssertionError: there is no such job; the message says what there is, and how it differs.
-        ConfigurationError: a name is neither a parameter of the task nor an option.
+        ConfigurationError: a name is neither a parameter of the task nor an option; or the task's jobs go elsewhere.
     """
     expectation = Expectation(task, expected, arguments or {}, options or {})
     name, jobs = await _jobs_in(where, task)
@@ -102,6 +102,7 @@ async def enqueued(where: Where, task: AnyTask | str | None = None, /) -> list[J
     """Return the jobs of `task` that were enqueued, or of all tasks, the oldest first."""
     if isinstance(where, Queue):
         return _of_name(await where.get_jobs(asc=True), task)
+    check_app(where)
     names = _queue_names(where, task)
     return _of_name([job for name in names for job in await where.queue(name).get_jobs(asc=True)], task)
 
@@ -110,19 +111,28 @@ def enqueued_sync(where: SyncWhere, task: AnyTask | str | None = None, /) -> lis
     """Do as `enqueued` from a test without an event loop."""
     if isinstance(where, oxmq.sync.Queue):
         return _of_name(where.get_jobs(asc=True), task)
-    queues = [oxmq.sync.Queue.within(where.sync_context(name)) for name in _queue_names(where, task)]
+    check_app(where)
+    queues = [where.sync_queue(name) for name in _queue_names(where, task)]
     return _of_name([job for queue in queues for job in queue.get_jobs(asc=True)], task)
 
 
 async def _jobs_in(where: Where, task: AnyTask | str) -> tuple[str, list[Job[Any]]]:
-    queue = where if isinstance(where, Queue) else where.queue(_queue_of(where, task))
+    if isinstance(where, Queue):
+        check_place(task, None, where.name)
+        return where.name, await enqueued(where)
+    check_app(where)
+    queue = where.queue(_queue_of(where, task))
+    check_place(task, where, queue.name)
     return queue.name, await enqueued(queue)
 
 
 def _jobs_in_sync(where: SyncWhere, task: AnyTask | str) -> tuple[str, list[SyncJob[Any]]]:
     if isinstance(where, oxmq.sync.Queue):
+        check_place(task, None, where.name)
         return where.name, enqueued_sync(where)
-    queue = oxmq.sync.Queue.within(where.sync_context(_queue_of(where, task)))
+    check_app(where)
+    queue = where.sync_queue(_queue_of(where, task))
+    check_place(task, where, queue.name)
     return queue.name, enqueued_sync(queue)
 
 

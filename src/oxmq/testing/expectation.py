@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast
 
 import msgspec
 
+from oxmq.app import Oxmq
 from oxmq.client.job import Job
 from oxmq.codec import decode_json, decode_json_or, encode_json, wire_options, write_foreign
 from oxmq.errors import ConfigurationError
@@ -34,15 +35,19 @@ class Expectation:
         options: options by name, also such as an argument is called.
 
     Raises:
-        ConfigurationError: neither the function nor `JobOptions` knows one of the names.
+        ConfigurationError: it is no task; neither the function nor `JobOptions` knows one of the names; or JSON cannot
+            say a value.
     """
 
     def __init__(
         self, task: AnyTask | str, given: Mapping[str, Any], arguments: Mapping[str, Any], options: Mapping[str, Any]
     ) -> None:
+        if not isinstance(cast("object", task), Task | str):
+            raise ConfigurationError(f"expected a task of the application, or the name of jobs, not {task!r:.80}")
         self.task = None if isinstance(task, str) else task
         self.name = task if isinstance(task, str) else task.name
         meant = self._arguments_among(given)
+        self._check_parameters(arguments)
         self._arguments = _plain({**meant, **arguments})
         left = {name: value for name, value in given.items() if name not in meant}
         self._options = job_options({**left, **options})
@@ -71,9 +76,19 @@ class Expectation:
         if unknown:
             raise ConfigurationError(
                 f"task {self.name!r} has no parameter {unknown[0]!r}, and no option is called so; "
-                f"its parameters: {', '.join(parameters) or 'none'}"
+                f"{self._parameters_told()}"
             )
         return {name: value for name, value in given.items() if name in parameters}
+
+    def _check_parameters(self, arguments: Mapping[str, Any]) -> None:
+        if self.task is None:
+            return
+        if unknown := [name for name in arguments if name not in self.task.signature.parameters]:
+            raise ConfigurationError(f"task {self.name!r} has no parameter {unknown[0]!r}; {self._parameters_told()}")
+
+    def _parameters_told(self) -> str:
+        parameters = () if self.task is None else self.task.signature.parameters
+        return f"its parameters: {', '.join(parameters) or 'none'}"
 
     def _other_arguments(self, job: AnyJob) -> list[str]:
         found = self._data_of(job)
@@ -111,6 +126,35 @@ class Expectation:
         return msgspec.structs.replace(self._options, deduplication=own.deduplication)
 
 
+def check_app(app: Oxmq) -> None:
+    """Refuse what is no application.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not isinstance(cast("object", app), Oxmq):
+        raise ConfigurationError(f"expected the application, an Oxmq, not {app!r:.80}")
+
+
+def check_place(task: AnyTask | str, app: Oxmq | None, queue: str) -> None:
+    """Refuse to look for a task's jobs where there can be none: an assertion that there are none would always hold.
+
+    Args:
+        task: the task, or the name of jobs.
+        app: the application in which jobs are looked for; None when a queue was given.
+        queue: the queue in which they are looked for.
+
+    Raises:
+        ConfigurationError: the task is of another application, or of another queue.
+    """
+    if isinstance(task, str):
+        return
+    if app is not None and task.app is not app:
+        raise ConfigurationError(f"task {task.name!r} belongs to another application than the one that was given")
+    if task.queue != queue:
+        raise ConfigurationError(f"jobs of task {task.name!r} go to queue {task.queue!r}, not to {queue!r}")
+
+
 def explain_absence(expectation: Expectation, queue: str, jobs: Sequence[AnyJob], found: int, wanted: str) -> str:
     """Return why an assertion failed: what was expected, what is there, and how the nearest jobs differ."""
     times = "no job" if not found else f"{found} jobs" if found > 1 else "1 job"
@@ -137,8 +181,15 @@ def _difference(name: str, wanted: object, found: object) -> str:
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as they are once they have been through JSON."""
-    builtins = msgspec.to_builtins(values, enc_hook=write_foreign, str_keys=True)
-    return dict(_members(decode_json(encode_json(builtins, "arguments"))))
+    return {name: _plain_value(name, value) for name, value in values.items()}
+
+
+def _plain_value(name: str, value: object) -> object:
+    try:
+        builtins = msgspec.to_builtins(value, enc_hook=write_foreign, str_keys=True)
+    except TypeError as error:
+        raise ConfigurationError(f"{name}: {error}") from None
+    return decode_json(encode_json(builtins, name))
 
 
 def _wire(options: JobOptions) -> dict[str, Any]:

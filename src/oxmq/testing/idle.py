@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,7 @@ from oxmq.errors import ConfigurationError
 from oxmq.ops import upcoming
 from oxmq.options import check_whole
 from oxmq.states import JobState
-from oxmq.testing.inline_mode import InlineRunner
+from oxmq.testing.expectation import check_app
 
 #: Seconds between two looks.
 _INTERVAL = 0.01
@@ -44,7 +45,8 @@ class IdleReport(Struct):
     Attributes:
         completed: the jobs that completed, in order, with their results in `return_value`.
         failed: the jobs that failed for good, in order, with the reasons in `failed_reason`.
-        retried: how many attempts failed that were followed by another.
+        retried: how many attempts failed that were followed by another, or will be.
+        retrying: the jobs that failed and wait for their next attempt, with the reasons in `failed_reason`.
         remaining: how many jobs are left, by queue and state: delayed ones that are not due, jobs of paused queues,
             parents of children that are left. Empty when there are none.
     """
@@ -52,6 +54,7 @@ class IdleReport(Struct):
     completed: list[Job[Any]] = field(default_factory=list[Job[Any]])
     failed: list[Job[Any]] = field(default_factory=list[Job[Any]])
     retried: int = 0
+    retrying: list[Job[Any]] = field(default_factory=list[Job[Any]])
     remaining: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
 
     @property
@@ -60,10 +63,11 @@ class IdleReport(Struct):
         return len(self.completed) + len(self.failed) + self.retried
 
     def raise_failures(self) -> IdleReport:
-        """Raise `JobsFailedError` if jobs have failed; else return the report."""
-        if self.failed:
-            lines = [f"  {job.name} {job.id} (queue {job.queue_name!r}): {job.failed_reason}" for job in self.failed]
-            raise JobsFailedError("\n".join([f"{len(self.failed)} of the jobs failed:", *lines]))
+        """Raise `JobsFailedError` if jobs have failed, for good or until their next attempt; else return the report."""
+        lines = [_failure(job) for job in self.failed]
+        lines += [f"{_failure(job)} (it waits for its next attempt)" for job in self.retrying]
+        if lines:
+            raise JobsFailedError("\n".join([f"{len(lines)} of the jobs failed:", *lines]))
         return self
 
 
@@ -76,7 +80,11 @@ async def run_until_idle(
     timeout: Duration = 30,
     **worker_options: Any,  # noqa: ANN401 - `Worker` checks
 ) -> IdleReport:
-    """Work all queues of `app` until nothing waits, runs or is due; return what was done.
+    """Work all queues of `app` until nothing waits, runs or is due; return what was done::
+
+        await send.enqueue(to="ada@example.org")
+        report = (await run_until_idle(app)).raise_failures()
+        assert report.completed[0].return_value == "sent to ada@example.org"
 
     It is a real worker: startup and shutdown hooks, middleware, schedules that tasks declare. Jobs that are delayed
     stay, unless they are told otherwise. Where the app is bound to a test's server, tasks that ask for a process or
@@ -94,12 +102,12 @@ async def run_until_idle(
         worker_options: further arguments of `Oxmq.worker`, such as `concurrency`.
 
     Raises:
-        ConfigurationError: the clock must be moved, and the app's is not a `ManualClock`; or the app is in inline mode.
+        ConfigurationError: the clock must be moved, and the app's is not a `ManualClock`; `until` lies in the past; or
+            the app is in inline mode.
         TimeoutError: there was still something to do; the message says what.
         AssertionError: there were more than `max_jobs` runs.
     """
-    if isinstance(app.runner, InlineRunner):
-        raise ConfigurationError("in inline mode there is nothing to run: jobs have run where they were enqueued")
+    check_app(app)
     moves = _Moves(app, skip_delays=skip_delays, until=until)
     idler = _Idler(app, moves, check_whole(max_jobs, "max_jobs", least=1), app.worker(**worker_options))
     seconds = milliseconds(timeout, "timeout") / 1000
@@ -145,6 +153,8 @@ class _Moves:
             raise ConfigurationError("to move time, the app needs a ManualClock: use the fixture oxmq_app or bound_to")
         self._clock = clock
         self._until = None if until is None else _moment_ms(until, clock.now_ms())
+        if self._until is not None and self._until < clock.now_ms():
+            raise ConfigurationError(f"until must not lie in the past: {until} is before {instant(clock.now_ms())}")
 
     async def make(self) -> bool:
         """Move the clock on, if that is wanted; return whether there may be something to do again."""
@@ -173,6 +183,8 @@ class _Idler:
         self._max_jobs = max_jobs
         self._worker = worker
         self._report = IdleReport()
+        self._retrying: dict[str, tuple[Job[Any], str]] = {}
+        self._ended = asyncio.Event()
         self._queues: list[Queue] = [app.queue(name) for name in worker.queue_names]
         worker.on("completed", self._completed)
         worker.on("failed", self._failed)
@@ -183,7 +195,8 @@ class _Idler:
         working = asyncio.get_running_loop().create_task(self._worker.run(handle_signals=False))
         try:
             while not working.done() and not await self._is_done():
-                await asyncio.wait({working}, timeout=_INTERVAL)
+                await self._wait()
+            self._note_retrying()
             self._report.remaining = await self.remaining()
         finally:
             await self._worker.close(grace=0)
@@ -192,9 +205,16 @@ class _Idler:
 
     async def remaining(self) -> dict[str, dict[str, int]]:
         """Return how many jobs have not ended, by queue and state."""
-        counts = {queue.name: await queue.get_job_counts(*_UNENDED) for queue in self._queues}
-        left = {name: {state: count for state, count in found.items() if count} for name, found in counts.items()}
-        return {name: found for name, found in left.items() if found}
+        found = await asyncio.gather(*(queue.get_job_counts(*_UNENDED) for queue in self._queues))
+        counts = {queue.name: of_queue for queue, of_queue in zip(self._queues, found, strict=True)}
+        left = {name: {state: count for state, count in states.items() if count} for name, states in counts.items()}
+        return {name: states for name, states in left.items() if states}
+
+    async def _wait(self) -> None:
+        """Wait until a run ends, but not for long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), _INTERVAL)
+        self._ended.clear()
 
     async def _is_done(self) -> bool:
         if self._report.runs > self._max_jobs:
@@ -210,10 +230,7 @@ class _Idler:
     async def _is_idle(self) -> bool:
         if self._worker.running or not self._worker.schedules_reconciled:
             return False
-        for queue in self._queues:
-            if await self._has_work(queue):
-                return False
-        return True
+        return not any(await asyncio.gather(*map(self._has_work, self._queues)))
 
     async def _has_work(self, queue: Queue) -> bool:
         counts = await queue.get_job_counts(JobState.ACTIVE, JobState.WAITING, JobState.PRIORITIZED)
@@ -230,10 +247,23 @@ class _Idler:
         self._note(self._report.failed, job, lambda record: structs.replace(record, failed_reason=reason))
 
     def _note(self, jobs: list[Job[Any]], job: Job[Any], ended: Callable[[Any], Any]) -> None:
+        self._retrying.pop(job.key, None)
         jobs.append(Job(self._app.context(job.queue_name), ended(job.record)))
+        self._ended.set()
 
-    def _retried(self, _job: Job[Any], _reason: str) -> None:
+    def _retried(self, job: Job[Any], reason: str) -> None:
         self._report.retried += 1
+        self._retrying[job.key] = (job, reason)
+        self._ended.set()
+
+    def _note_retrying(self) -> None:
+        for job, reason in self._retrying.values():
+            record = structs.replace(job.record, failed_reason=reason)
+            self._report.retrying.append(Job(self._app.context(job.queue_name), record))
+
+
+def _failure(job: Job[Any]) -> str:
+    return f"  {job.name} {job.id} (queue {job.queue_name!r}): {job.failed_reason}"
 
 
 def _moment_ms(until: datetime | Duration, now_ms: int) -> int:

@@ -11,6 +11,7 @@ from oxmq.app_binding import AppBinding, Bound
 from oxmq.client.job import Job
 from oxmq.clock import Clock
 from oxmq.ops.call import Call
+from oxmq.testing.expectation import check_app
 from oxmq.testing.inline_calls import InlineCalls, NotInlineError
 from oxmq.testing.inline_jobs import InlineJobs
 from oxmq.testing.inline_runs import InlineRuns
@@ -25,7 +26,12 @@ _NOWHERE = "unix:///inline-mode-has-no-server"
 
 
 def inline(app: Oxmq, *, raises: bool = True, clock: Clock | None = None) -> Inline:
-    """Run each job of `app` where it is enqueued, while a ``with`` or ``async with`` block lasts. There is no server.
+    """Run each job of `app` where it is enqueued, while a ``with`` or ``async with`` block lasts. There is no server::
+
+        with inline(app) as block:
+            job = send.enqueue_sync(to="ada@example.org")
+            assert job.result() == "sent to ada@example.org"
+        assert len(block.jobs) == 1
 
     Arguments and results make their way through JSON, as they do in Redis. Attempts, middleware, children before
     their parents, `current_job`, progress, logs, data and `Job.result` work as they do in a worker. Jobs run at once
@@ -42,6 +48,7 @@ def inline(app: Oxmq, *, raises: bool = True, clock: Clock | None = None) -> Inl
             all. What fails a child whose failure its parent goes on after is never raised.
         clock: gives the time that is noted on jobs; the app's own when not given.
     """
+    check_app(app)
     return Inline(app, raises=raises, clock=clock)
 
 
@@ -64,6 +71,7 @@ class Inline:
                 runner=InlineRunner(calls, runs),
                 sync_runner=InlineSyncRunner(calls, runs),
                 stands_in=True,
+                inline=True,
             )
         )
 

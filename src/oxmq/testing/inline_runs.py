@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from oxmq.client.job import Job
@@ -147,13 +145,13 @@ class InlineRuns:
 
         task, arguments = self._task_of(job)
         if task.is_async or self._app.middlewares:
-            return _run_on_loop(lambda: wrap(handle, self._app.middlewares)(job))
+            return self._app.run_blocking(lambda: wrap(handle, self._app.middlewares)(job))
         return self._call(task, job, arguments)
 
     def _call(self, task: Task[..., Any, Any], job: Job[Any], arguments: dict[str, Any]) -> object:
         token = running_job.set(self._app.sync_job(job.queue_name, job.record, _TOKEN))
         try:
-            return task.function(**arguments)
+            return task.call_in_thread(arguments)
         finally:
             running_job.reset(token)
 
@@ -194,22 +192,3 @@ def _drive(steps: Coroutine[Any, Any, None]) -> None:
     except StopIteration:
         return
     raise RuntimeError("blocking inline mode cannot wait")
-
-
-def _run_on_loop(call: Callable[[], Any]) -> object:
-    """Run a coroutine on a loop of its own: in this thread or, where that has a running loop, in another one."""
-
-    async def run() -> object:
-        return await call()
-
-    def run_here() -> object:
-        # With a factory the thread's own loop, if it has one, is left alone.
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-            return runner.run(run())
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run_here()
-    with ThreadPoolExecutor(1, thread_name_prefix="oxmq-inline") as pool:
-        return pool.submit(contextvars.copy_context().run, run_here).result()

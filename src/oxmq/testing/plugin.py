@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -15,10 +14,7 @@ if TYPE_CHECKING:
     from oxmq.clock import ManualClock
     from oxmq.testing.server import TestServer
 
-#: Where the clock of each test stands at first.
-_BEGINNING = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _INI = "oxmq_app"
-_URL = "OXMQ_TEST_URL"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,9 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session")
 def oxmq_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestServer]:
     """Run an embedded server for the session, one for each process of pytest-xdist; or use ``$OXMQ_TEST_URL``."""
-    from oxmq.testing.server import TestServer  # noqa: PLC0415 - pytest starts without it
+    from oxmq.testing.server import URL_VARIABLE, TestServer  # noqa: PLC0415 - pytest starts without it
 
-    server = TestServer(tmp_path_factory.mktemp("oxmq"), os.environ.get(_URL))
+    server = TestServer(tmp_path_factory.mktemp("oxmq"), os.environ.get(URL_VARIABLE))
     yield server
     server.close()
 
@@ -43,8 +39,9 @@ def oxmq_clock() -> ManualClock:
     Always there, so that no test depends on the hour at which it runs. Override it to begin elsewhere.
     """
     from oxmq.clock import ManualClock  # noqa: PLC0415 - pytest starts without it
+    from oxmq.testing.server import BEGINNING  # noqa: PLC0415 - pytest starts without it
 
-    return ManualClock(_BEGINNING)
+    return ManualClock(BEGINNING)
 
 
 @pytest.fixture
@@ -63,12 +60,8 @@ def oxmq_target(request: pytest.FixtureRequest) -> Oxmq:
 @pytest.fixture
 def oxmq_app(oxmq_target: Oxmq, oxmq_server: TestServer, oxmq_clock: ManualClock) -> Iterator[Oxmq]:
     """Bind the application to the test's server, a prefix of its own and `oxmq_clock`, for as long as the test runs."""
-    prefix = oxmq_server.new_prefix()
-    try:
-        with oxmq_target.bound_to(oxmq_server.url, prefix=prefix, clock=oxmq_clock) as app:
-            yield app
-    finally:
-        oxmq_server.clear(prefix)
+    with oxmq_server.bind(oxmq_target, oxmq_clock) as app:
+        yield app
 
 
 def load(target: str) -> Oxmq:

@@ -10,7 +10,7 @@ import os
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from oxmq.errors import ConfigurationError
 from oxmq.transport.embedded import embedded_url
@@ -135,7 +135,8 @@ class Endpoint:
     def _read_url(self, url: str) -> None:
         scheme, separator, rest = url.partition("://")
         if not separator:
-            raise ConfigurationError(f"connection must be a URL such as {_FORMS}, not {url!r}")
+            shown = "text without '://'" if "@" in url else repr(url)  # there may be a password in it
+            raise ConfigurationError(f"connection must be a URL such as {_FORMS}, not {shown}")
         if scheme == "embedded":
             if not rest:
                 raise ConfigurationError("embedded:// needs the path of a directory, as in embedded:///var/lib/app")
@@ -173,15 +174,24 @@ def _default_url() -> str:
 
 def _parse(url: str) -> dict[str, Any]:
     try:
+        parts = urlsplit(url)
+        if not url.startswith("unix:") and _splits_password(parts):
+            raise ValueError("write '/', '?' and '#' in a password as %2F, %3F and %23")
         settings: dict[str, Any] = dict(_client("redis.connection").parse_url(url))
     except ValueError as error:
         raise ConfigurationError(f"connection URL cannot be read: {error}") from None
     # The client takes any path that is not a number for database 0.
-    path = urlsplit(url).path.strip("/")
+    path = parts.path.strip("/")
     if not url.startswith("unix:") and path:
         settings["db"] = _database(path)
     settings.pop("connection_class", None)
     return settings
+
+
+def _splits_password(parts: SplitResult) -> bool:
+    """Tell whether a password seems to hold what ends the host: its beginning would be taken, and shown, for that."""
+    query = "" if "=" in parts.query else parts.query
+    return "@" in parts.path + query + parts.fragment
 
 
 def _settings_of(client: object) -> tuple[dict[str, Any], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -50,7 +50,8 @@ def oxmq_web(
     ``web.router.lifespan_context(web)`` in the host's lifespan.
 
     Args:
-        source: an `Oxmq`, or the address of any server that BullMQ uses; None for ``$OXMQ_URL``, else the embedded one.
+        source: an `Oxmq`, which is followed to where tests bind it; or the address of any server that BullMQ uses;
+            None for ``$OXMQ_URL``, else the embedded one.
         prefix: with what all keys begin; the app's, else ``bull``.
         access: who may come in; without it, only programs on this computer.
         redact: what is done to payloads before anybody sees them; by default values are redacted whose keys look
@@ -60,19 +61,17 @@ def oxmq_web(
     Raises:
         ConfigurationError: an argument is not acceptable.
     """
-    site = _site(source, prefix, redact or Redaction())
-    producer = Producer(site, source if isinstance(source, Oxmq) else None)
-
-    feed = Feed(site)
-    job_events = JobEvents(site)
+    access = access or Access()
+    redact = redact or Redaction()
+    app = source if isinstance(source, Oxmq) else None
+    stand_in = _StandIn(app, access, redact)
+    context = _context(_site(source, prefix, redact), app, access, stand_in.current)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         yield
-        await feed.close()
-        await job_events.close()
-        await producer.close()
-        await site.close()
+        await stand_in.close()
+        await context.close()
 
     api = _Api(
         title="oxmq",
@@ -85,8 +84,7 @@ def oxmq_web(
         dependencies=[Depends(refuse_unknown_parameters)],
         generate_unique_id_function=lambda route: route.name,
     )
-    access = access or Access()
-    api.state.web = WebContext(site, access, Audit(site), producer, feed, job_events)
+    api.state.web = context
     api.add_middleware(GZipMiddleware, minimum_size=_WORTH_PACKING, compresslevel=1)
     api.add_middleware(EventStreams)
     api.add_middleware(Gate, access=access)
@@ -97,6 +95,44 @@ def oxmq_web(
     if dashboard:
         serve_pages(api)
     return api
+
+
+class _StandIn:
+    """Serve from what stands in for an application's own server, while something does: from its own connection.
+
+    Args:
+        app: the application; None for none.
+        access: who may come in.
+        redact: what is done to payloads before anybody sees them.
+    """
+
+    def __init__(self, app: Oxmq | None, access: Access, redact: Redact) -> None:
+        self._app = app
+        self._access = access
+        self._redact = redact
+        self._made: WebContext | None = None
+
+    def current(self) -> WebContext | None:
+        """Return what is served instead of the application's own server; None when that is to be served."""
+        app = self._app
+        if app is None or not app.is_bound:
+            return None
+        if self._made is None or self._made.site.runner is not app.runner:
+            site = Site(
+                prefix=app.prefix, known=app.queue_names, redact=self._redact, clock=app.clock, runner=app.runner
+            )
+            self._made = _context(site, app, self._access, lambda: None)
+        return self._made
+
+    async def close(self) -> None:
+        made, self._made = self._made, None
+        # What was made for an earlier test has lost its connection together with that test's event loop.
+        if made is not None and self._app is not None and made.site.runner is self._app.runner:
+            await made.close()
+
+
+def _context(site: Site, app: Oxmq | None, access: Access, stand_in: Callable[[], WebContext | None]) -> WebContext:
+    return WebContext(site, access, Audit(site), Producer(site, app), Feed(site), JobEvents(site), stand_in)
 
 
 def _site(source: object, prefix: str | None, redact: Redact) -> Site:

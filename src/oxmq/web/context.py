@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -20,7 +21,11 @@ from oxmq.web.producer import Producer
 
 @dataclass(frozen=True, slots=True)
 class WebContext:
-    """Hold what one application serves."""
+    """Hold what one application serves.
+
+    Attributes:
+        stand_in: gives what is served instead, while another server stands in for the application's own: for tests.
+    """
 
     site: Site
     access: Access
@@ -28,11 +33,20 @@ class WebContext:
     producer: Producer
     feed: Feed
     job_events: JobEvents
+    stand_in: Callable[[], WebContext | None] = lambda: None
+
+    async def close(self) -> None:
+        """Close the connections. A later request opens new ones."""
+        await self.feed.close()
+        await self.job_events.close()
+        await self.producer.close()
+        await self.site.close()
 
 
 def web_context(request: Request) -> WebContext:
     """Return the context of the application that a request came to."""
-    return cast("WebContext", request.app.state.web)
+    own = cast("WebContext", request.app.state.web)
+    return own.stand_in() or own
 
 
 async def _site(request: Request) -> Site:

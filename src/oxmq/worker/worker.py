@@ -43,7 +43,15 @@ Handler = Callable[..., Any]
 
 
 class Worker(Closing):
-    """Work one queue. Building one starts nothing and connects to nothing.
+    """Work one queue. Building one starts nothing and connects to nothing::
+
+        async def resize(job):
+            return {"path": job.data["path"]}
+
+        worker = Worker("images", resize, "redis://localhost:6379", concurrency=10)
+        await worker.run()  # until SIGTERM
+
+    For tasks, `Oxmq.worker` and ``oxmq worker`` make the workers.
 
     A job may run more than once: when a worker dies or cannot reach Redis for longer than `lock_duration`, its jobs
     are given to others. Of several runs of an attempt at most one result is accepted.

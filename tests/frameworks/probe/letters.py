@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.apps import apps
+from django.dispatch import receiver
 
 # `task` is one of `django.tasks`, or of the package for an older Django; for the type checker they are the same.
-from tests.frameworks.probe.django_tasks_names import TaskContext, task
+from tests.frameworks.probe.django_tasks_names import TaskContext, TaskResult, task, task_finished
 
 Order: Any = apps.get_model("orders", "Order")  # of the example, which is no part of what is checked
 
@@ -35,6 +36,19 @@ def note(word: str) -> None:
 def fail() -> None:
     """Fail with an error of two lines."""
     raise ValueError("no paper\nand no ink")
+
+
+@task
+def draw() -> object:
+    """Return what cannot be kept."""
+    return object()
+
+
+@receiver(task_finished)
+def note_end(task_result: TaskResult[..., Any], **_: object) -> None:
+    """Note how a drawing ended."""
+    if task_result.task.func is draw.func:
+        Order.objects.create(item=f"drawing {task_result.status}")
 
 
 @task(backend="patient", queue_name="patient", takes_context=True)

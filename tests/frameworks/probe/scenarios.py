@@ -15,13 +15,15 @@ django.setup()
 
 from asgiref.sync import async_to_sync  # noqa: E402 - Django must be set up first
 from django.apps import apps  # noqa: E402 - likewise
+from django.core.checks import run_checks  # noqa: E402 - likewise
 from django.core.management import load_command_class  # noqa: E402 - likewise
 from django.db import transaction  # noqa: E402 - likewise
 from django.test import override_settings  # noqa: E402 - likewise
 
 from oxmq import ConfigurationError, UnavailableError  # noqa: E402 - likewise
-from oxmq.integrations.django import app  # noqa: E402 - likewise
-from oxmq.integrations.django.project_settings import read_settings  # noqa: E402 - likewise
+from oxmq.integrations.django import OxmqBackend, app  # noqa: E402 - likewise
+from oxmq.integrations.django.database import with_fresh_connections  # noqa: E402 - likewise
+from oxmq.integrations.django.project_settings import ProjectSettings, read_settings  # noqa: E402 - likewise
 from oxmq.sync import Queue  # noqa: E402 - likewise
 
 # Of the example, which is no part of what is checked.
@@ -128,6 +130,49 @@ def refused() -> object:
     return [said, Order.objects.filter(item="tea").exists()]
 
 
+def without_autocommit() -> object:
+    """Add a job where the transaction is somebody's own: nobody could say when it commits."""
+    Order.objects.count()
+    transaction.set_autocommit(False)
+    try:
+        job = app.enqueue_sync(write_receipt.call(1), on_commit=False)
+        try:
+            write_receipt.enqueue_sync(1)
+        except transaction.TransactionManagementError:
+            return _there(job)
+        return "added"
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+
+def side_by_side() -> object:
+    """End an asynchronous job while another one is reading rows: it must not close the other one's connection."""
+    Order.objects.bulk_create(Order(item="ink") for _ in range(3))
+
+    async def both() -> list[int]:
+        reading, ended = asyncio.Event(), asyncio.Event()
+
+        async def read() -> int:
+            seen = 0
+            async for _ in Order.objects.filter(item="ink").aiterator(chunk_size=1):
+                seen += 1
+                reading.set()
+                await ended.wait()
+            return seen
+
+        async def count() -> int:
+            await reading.wait()
+            found: int = await Order.objects.filter(item="ink").acount()
+            return found
+
+        counting = asyncio.create_task(with_fresh_connections(count)())
+        counting.add_done_callback(lambda _: ended.set())
+        return [await with_fresh_connections(read)(), await counting]
+
+    return asyncio.run(both())
+
+
 def unreachable() -> object:
     """Commit while Redis cannot be reached: the error is raised, and the commit has happened."""
     Order.objects.filter(item="lost").delete()
@@ -166,6 +211,34 @@ def settings_read() -> object:
     return [found.url, found.prefix, found.on_commit]
 
 
+def checked() -> object:
+    """Return what Django's checks say of the project, and of settings that are wrong."""
+    address = os.environ.pop("OXMQ_URL", None)
+    settings = app.settings
+    found = [[str(message.id) for message in run_checks()]]
+    try:
+        app.settings = ProjectSettings(database="nowhere")
+        found.append([str(message.id) for message in run_checks(tags=["oxmq"], include_deployment_checks=True)])
+        wrong: Any = OxmqBackend("wrong", {"OPTIONS": {"using": "nowhere"}})
+        found.append([message.id for message in wrong.check()])
+    finally:
+        app.settings = settings
+        if address is not None:
+            os.environ["OXMQ_URL"] = address
+    return found
+
+
+def options_refused() -> object:
+    """Make backends with options that are not acceptable; return what is said of each."""
+    said: list[str] = []
+    for options in ({"on_commit": "no"}, {"using": 3}, {"attemps": 3}, {"delay": 3}):
+        try:
+            OxmqBackend("wrong", {"OPTIONS": options})
+        except ConfigurationError as error:
+            said.append(str(error))
+    return said
+
+
 def options_of_commands() -> object:
     """Return which options each command takes."""
     found: dict[str, list[str]] = {}
@@ -176,8 +249,8 @@ def options_of_commands() -> object:
 
 
 _IN_ORDER: tuple[Callable[[], object], ...] = (
-    outside, committed, rolled_back, savepoints, awaited, many_and_flows, deduplicated, refused, settings_refused,
-    settings_read, options_of_commands,
+    outside, committed, rolled_back, savepoints, awaited, many_and_flows, deduplicated, refused, without_autocommit,
+    side_by_side, settings_refused, checked, options_refused, settings_read, options_of_commands,
 )  # fmt: skip
 
 if __name__ == "__main__":

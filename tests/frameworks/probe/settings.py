@@ -17,11 +17,18 @@ if django.VERSION < (6, 0):
 
 OXMQ = {**_project.OXMQ, "TASK_MODULES": ["tests.frameworks.probe.letters"]}
 
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # the usual ones take their time, on purpose
+
 TASKS = {
     "default": {
         "BACKEND": "oxmq.integrations.django.OxmqBackend",
         "QUEUES": ["default", "letters"],
         "OPTIONS": {"attempts": 1},
+    },
+    "hasty": {
+        "BACKEND": "oxmq.integrations.django.OxmqBackend",
+        "QUEUES": ["default"],
+        "OPTIONS": {"attempts": 2, "backoff": 0.05, "on_commit": False},
     },
     "patient": {
         "BACKEND": "oxmq.integrations.django.OxmqBackend",

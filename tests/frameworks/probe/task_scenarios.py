@@ -67,6 +67,8 @@ def after(ready: str) -> dict[str, Any]:
     counted = _end(asyncio.run(letters.write_asynchronously.aenqueue(["a", "b"])))
     failed = _end(letters.fail.enqueue())
     patient = _end(letters.succeed_the_second_time.enqueue())
+    hasty = _end(letters.fail.using(backend="hasty").enqueue())
+    drawn = _end(letters.draw.enqueue())
     noted = eventually_sync(_noted, PATIENCE, "not all letters are noted")
     return {
         "written": [written.return_value, written.attempts, written.status],
@@ -76,9 +78,12 @@ def after(ready: str) -> dict[str, Any]:
         "failed_trace": failed.errors[0].traceback,
         "patient": [patient.return_value == [2, patient.id, "RUNNING"], patient.attempts, patient.status],
         "patient_errors": [error.exception_class_path for error in patient.errors],
+        "hasty": [hasty.status, hasty.backend, hasty.attempts],
+        "drawn": [drawn.status, [order.item for order in Order.objects.filter(item__startswith="drawing")]],
         "noted": noted,
         "mismatch": _exists_as(letters.fail, written.id),
         "unknown": _exists_as(letters.write, "01a00000-0000-7000-8000-000000000000"),
+        "no_ids": [_exists_as(letters.write, each) for each in ("", "meta", "id", "events", "wait", None, 7)],
         "refused": _refused(),
         "not_json": _not_json(),
         "supports": [
@@ -110,7 +115,7 @@ def _exists(result: TaskResult[..., Any]) -> bool:
     return True
 
 
-def _exists_as(task: Any, result_id: str) -> str:
+def _exists_as(task: Any, result_id: object) -> str:
     try:
         task.get_result(result_id)
     except Exception as error:  # noqa: BLE001 - which one it is is what is asked

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, ParamSpec, TypeVar
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from oxmq.app import Oxmq
 from oxmq.client.job import Job
 from oxmq.executors.child_task import Reference
+from oxmq.executors.own_loop import is_on_loop
 from oxmq.integrations.django.database import with_fresh_connections
 from oxmq.integrations.django.project_settings import ProjectSettings
 from oxmq.ops import flows, jobs
@@ -141,17 +143,37 @@ class DjangoOxmq(Oxmq):
     def after_commit(
         self, action: Callable[[], object], *, on_commit: bool | None = None, using: str | None = None
     ) -> None:
-        """Call `action` when the current transaction commits; at once where there is none, or it shall not wait."""
+        """Call `action` when the current transaction commits; at once where there is none, or it shall not wait.
+
+        Raises:
+            TransactionManagementError: autocommit is off, so that nobody knows when that will be; `action` is not
+                called.
+        """
         alias = using or self.settings.database
         waits = self.settings.on_commit if on_commit is None else on_commit
-        if waits and connections[alias].in_atomic_block:
+        if waits and _may_commit_later(connections[alias]):
             transaction.on_commit(action, using=alias)
         else:
             action()
 
+    def run_blocking(self, call: Callable[[], Awaitable[R]]) -> R:
+        """Run a coroutine to its end from blocking code; its database work is done in the thread that waits for it."""
+        if is_on_loop():
+            return super().run_blocking(call)
+
+        async def run() -> R:
+            return await call()
+
+        return async_to_sync(run)()
+
     def _awaited(self, call: TaskCall, job: SyncJob[Any]) -> Job[Any]:
         context = self.context(call.task.queue)
         return Job(context, job.record, read_result=call.task.signature.read_result)
+
+
+def _may_commit_later(connection: BaseDatabaseWrapper) -> bool:
+    """Tell whether something may be uncommitted; without asking a database that there is no connection to yet."""
+    return connection.in_atomic_block or (connection.connection is not None and not connection.get_autocommit())
 
 
 class _Batch:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeVar
 
+from django.core.checks import CheckMessage
 from django.utils import timezone
 
 from oxmq.errors import ConfigurationError
 from oxmq.integrations.django import app
+from oxmq.integrations.django.checks import check_backend
 from oxmq.integrations.django.task_results import PRIORITY_OF_ZERO, result_of, set_field
 from oxmq.integrations.django.task_runs import runner_of
 from oxmq.integrations.django.tasks_interface import (
@@ -27,6 +30,7 @@ from oxmq.states import JobState
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 #: Of which queue's jobs of which name are which task's.
 _declared: dict[tuple[str, str], Task[..., Any]] = {}
@@ -55,11 +59,15 @@ class OxmqBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
         options = dict(self.options)
-        self._on_commit: bool | None = options.pop("on_commit", None)
-        self._using: str | None = options.pop("using", None)
+        self._on_commit = _option(alias, options, "on_commit", bool)
+        self._using = _option(alias, options, "using", str)
         if refused := [name for name in _REFUSED if name in options]:
             raise ConfigurationError(f"TASKS[{alias!r}]['OPTIONS'] cannot have {refused[0]!r}: the task decides it")
         self._job_options = job_options(options)
+
+    def check(self, **kwargs: object) -> list[CheckMessage]:
+        """Return what is wrong with the settings: for ``manage.py check``."""
+        return check_backend(self.alias, self._using)
 
     def validate_task(self, task: Task[..., Any]) -> None:
         """Refuse a task that cannot be run; declare it to workers."""
@@ -91,7 +99,8 @@ class OxmqBackend(BaseTaskBackend):
             worker_ids=[],
         )
         handler = app.tasks[task.queue_name, task.module_path]
-        call = handler.options(**_options_of(task)).call(args=result.args, kwargs=result.kwargs)
+        options = {**self._job_options.given(), **_options_of(task)}
+        call = handler.options(**options).call(args=result.args, kwargs=result.kwargs)
         job = app.enqueue_sync(call, on_commit=self._on_commit, using=self._using)
         set_field(result, "id", job.id)
 
@@ -109,18 +118,20 @@ class OxmqBackend(BaseTaskBackend):
         Raises:
             TaskResultDoesNotExist: there is no such job, or not yet, or it is no task's of this backend.
         """
-        for queue in self._known_queues():
+        for queue in self._known_queues() if _may_be_id(result_id) else ():
             context = app.sync_context(queue)
             # The state first: when it says that the job has ended, the record that is read after it says how.
             state = JobState(context.runner.run(jobs.get_state(context.keys, result_id)))
-            record = context.runner.run(jobs.get(context.keys, result_id))
+            # The queue has keys that are no jobs, which an id may name.
+            record = None if state is JobState.UNKNOWN else context.runner.run(jobs.get(context.keys, result_id))
             task = _declared.get((queue, record.name)) if record else None
             if record is not None and task is not None:
-                return result_of(task, queue, record, state)
+                return result_of(replace(task, backend=self.alias, queue_name=queue), queue, record, state)
         raise TaskResultDoesNotExist(result_id)
 
     def _known_queues(self) -> set[str]:
-        return {queue for (queue, _), task in _declared.items() if task.backend == self.alias}
+        known = {queue for queue, _ in _declared}
+        return known & self.queues if self.queues else known
 
     def _declare(self, task: Task[..., Any], queue: str) -> None:
         key = (queue, task.module_path)
@@ -128,11 +139,22 @@ class OxmqBackend(BaseTaskBackend):
             return
         try:
             check_queue_name(queue)
-            decorate = app.task(name=task.module_path, queue=queue, **self._job_options.given())
-            decorate(runner_of(task, type(self)))
+            # Without the options: another backend may have other ones for the same queue.
+            app.task(name=task.module_path, queue=queue)(runner_of(task, type(self)))
         except ConfigurationError as error:
             raise InvalidTask(f"{error}") from error
         _declared[key] = task
+
+
+def _option(alias: str, options: dict[str, Any], name: str, kind: type[T]) -> T | None:
+    value = options.pop(name, None)
+    if value is not None and not isinstance(value, kind):
+        raise ConfigurationError(f"TASKS[{alias!r}]['OPTIONS'][{name!r}] must be {kind.__name__}, not {value!r}")
+    return value
+
+
+def _may_be_id(result_id: object) -> bool:
+    return isinstance(result_id, str) and bool(result_id)
 
 
 def _options_of(task: Task[..., Any]) -> dict[str, Any]:

@@ -71,10 +71,10 @@ def _grant(session: str | None) -> Grant | None:
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(session)
     try:
-        user: Any = get_user(request)  # of the project's own class
-        if not (user.is_active and user.is_staff):
+        user: Any = get_user(request)  # of the project's own class, which may know nothing of staff
+        if not (user.is_active and getattr(user, "is_staff", False)):
             return None
-        role = Role.ADMIN if user.is_superuser else Role.OPERATOR
+        role = Role.ADMIN if getattr(user, "is_superuser", False) else Role.OPERATOR
         return Grant(role=role, user=user.get_username())
     finally:
         close_old_connections()  # no request of Django's does it

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import iscoroutinefunction
-from typing import Any
+from typing import Any, TypeVar
 
 from django.utils import timezone
 
 from oxmq.app import current_job
 from oxmq.client.job import Job
-from oxmq.errors import JobSignal, Unrecoverable
+from oxmq.codec import encode_json
+from oxmq.errors import ConfigurationError, JobSignal, Unrecoverable
 from oxmq.integrations.django.task_results import error_of, result_of, set_field
 from oxmq.integrations.django.tasks_interface import (
     BaseTaskBackend,
@@ -23,6 +24,8 @@ from oxmq.integrations.django.tasks_interface import (
 )
 from oxmq.ops.outcomes import stack_of
 from oxmq.states import JobState
+
+T = TypeVar("T")
 
 # Any throughout: a task takes and returns whatever JSON can say.
 
@@ -40,7 +43,7 @@ def runner_of(task: Task[..., Any], sender: type[BaseTaskBackend]) -> Callable[.
             run = _Run(task)
             await task_started.asend(sender, task_result=run.result)
             try:
-                value = await task.func(*run.context, *args, **kwargs)
+                value = _checked(await task.func(*run.context, *args, **kwargs))
             except Exception as error:
                 if run.fails_for_good(error):
                     await task_finished.asend(sender, task_result=run.result)
@@ -55,7 +58,7 @@ def runner_of(task: Task[..., Any], sender: type[BaseTaskBackend]) -> Callable[.
         run = _Run(task)
         task_started.send(sender, task_result=run.result)
         try:
-            value = task.func(*run.context, *args, **kwargs)
+            value = _checked(task.func(*run.context, *args, **kwargs))
         except Exception as error:
             if run.fails_for_good(error):
                 task_finished.send(sender, task_result=run.result)
@@ -65,6 +68,15 @@ def runner_of(task: Task[..., Any], sender: type[BaseTaskBackend]) -> Callable[.
         return value
 
     return run
+
+
+def _checked(value: T) -> T:
+    """Refuse a result that cannot be kept, before the signals tell of a success; as a worker would after them."""
+    try:
+        encode_json(value, "the task's result")
+    except ConfigurationError as error:
+        raise Unrecoverable(str(error)) from error
+    return value
 
 
 class _Run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from typing import Any, cast
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -61,7 +62,7 @@ class OxmqFlask:
         """
         self._oxmq = oxmq_app or self._oxmq
         if url := _configured(flask_app, "OXMQ_URL"):
-            self.oxmq.endpoint.move(url)
+            self.oxmq.move(url)
         flask_app.extensions[EXTENSION] = self
         flask_app.register_error_handler(BackendError, _unreachable)
         flask_app.cli.add_command(commands)
@@ -69,13 +70,27 @@ class OxmqFlask:
 
 
 class _AppContext:
-    """Run each job in the context of a Flask application: a middleware."""
+    """Run each job in the context of a Flask application: a middleware.
+
+    That of a plain function is entered and left in the function's own thread, where its sessions and connections are
+    that what is torn down with it closes; and where tearing down holds nobody up.
+    """
 
     flask_app: Flask
 
+    def __init__(self, oxmq_app: Oxmq) -> None:
+        self._tasks = oxmq_app.tasks
+        oxmq_app.thread_contexts.append(self._enter)
+
     async def __call__(self, job: Job[Any], call_next: CallNext) -> object:
-        with self.flask_app.app_context():
+        task = self._tasks.get((job.queue_name, job.name))
+        if task is None or not task.is_async:
             return await call_next(job)
+        with self._enter():
+            return await call_next(job)
+
+    def _enter(self) -> AbstractContextManager[object]:
+        return self.flask_app.app_context()
 
 
 #: Of each `Oxmq` its one middleware, however often a factory makes Flask applications for it. Weak on both sides, for
@@ -87,7 +102,7 @@ def _context_of(oxmq_app: Oxmq) -> _AppContext:
     known = _contexts.get(oxmq_app)
     context = None if known is None else known()
     if context is None:
-        context = oxmq_app.middleware(_AppContext())
+        context = oxmq_app.middleware(_AppContext(oxmq_app))
         _contexts[oxmq_app] = ref(context)
     return context
 
