@@ -334,6 +334,8 @@ async def test_stalled_jobs_have_a_span(bed: Bed, recorder: Recorder) -> None:
 HOSTILE = [
     "", "null", "[]", "7", "{", '"text"', "{}", '{"traceparent":7}', '{"traceparent":"nonsense"}',
     '{"traceparent":"00-00000000000000000000000000000000-0000000000000000-01"}', '{"a":' * 5000, "[" * 100_000,
+    '{"traceparent":"00-' + "Z" * 32 + '-2222222222222222-00"}',
+    '{"traceparent":"00-' + "0" * 32 + '-2222222222222222-00"}',
     '{"traceparent":"' + "f" * 1_000_000 + '"}', '{"traceparent":["00"]}', '{"baggage":"%%%=,;;"}',
     '{"traceparent":"zz-11111111111111111111111111111111-2222222222222222-01","tracestate":"\\u0000"}',
     '{"traceparent":"00-11111111111111111111111111111111-2222222222222222-zz"}', "\ud83d\ude00".encode(

@@ -19,12 +19,10 @@ _EMPTY: Final = Context()
 #: The header of the W3C that has all that is needed where it comes alone; later versions may say more.
 _PLAIN: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 
-#: The text around that header where a job carries nothing else, and how long it is.
-_HEAD: Final = '{"traceparent":"00-'
-_TAIL: Final = '"}'
-_LENGTH: Final = len(_HEAD) + 52 + len(_TAIL)
-#: The last digits of flags that do not have the first: sampled.
-_EVEN: Final = frozenset("02468ace")
+#: The same, all that a job carries, where nothing was recorded: the flags do not have the first, sampled.
+_UNSAMPLED: Final = re.compile(
+    r'\{"traceparent":"00-((?!0{32})[0-9a-f]{32})-((?!0{16})[0-9a-f]{16})-([0-9a-f][02468ace])"\}'
+)
 #: What the propagators write and read that are used unless others are asked for.
 _W3C: Final = {"traceparent", "tracestate", "baggage"}
 
@@ -79,24 +77,24 @@ def read_unsampled(text: str) -> Context | None:
 
     Nearly all jobs carry one where a small share is sampled. It is read when somebody asks which span it is.
     """
-    if len(text) != _LENGTH or text[: len(_HEAD)] != _HEAD or text[-3] not in _EVEN or text[-2:] != _TAIL:
+    found = _UNSAMPLED.fullmatch(text)
+    if found is None or not _usual():
         return None
-    return trace.set_span_in_context(_UnsampledSpan(text), _EMPTY) if _usual() else None
+    return trace.set_span_in_context(_UnsampledSpan(found), _EMPTY)
 
 
 class _UnsampledSpan(NonRecordingSpan):
     """Stand for a span of which only the header is known, until its ids are asked for."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, header: re.Match[str]) -> None:
         super().__init__(INVALID_SPAN_CONTEXT)
-        self._text = text
+        self._header: re.Match[str] | None = header
         self._read = INVALID_SPAN_CONTEXT
 
     def get_span_context(self) -> SpanContext:
-        if self._text:
-            found = _PLAIN.fullmatch(self._text, len(_HEAD) - 3, len(self._text) - 2)
-            self._read = _context_of(*found.groups()) if found is not None else INVALID_SPAN_CONTEXT
-            self._text = ""
+        if self._header is not None:
+            self._read = _context_of(*self._header.groups())
+            self._header = None
         return self._read
 
 
