@@ -10,7 +10,7 @@ from playwright.async_api import Browser, expect
 
 from oxmq.web import oxmq_web
 from tests.browser.looking import COLOUR_RULES, PHONE, Look, looking
-from tests.browser.world import PREFIX, World
+from tests.browser.world import NODE_QUEUE, PREFIX, World
 from tests.web.serving import serving
 
 
@@ -76,7 +76,7 @@ async def test_metrics_say_what_was_counted_and_what_is_a_sample(look: Look) -> 
         assert await heat.locator("rect").count() > 100
         await heat.get_by_text("Numbers").click()
         await expect(heat.get_by_role("row")).not_to_have_count(0)
-    await look.open("queues/reports/metrics")
+    await look.open(f"queues/{NODE_QUEUE}/metrics")
     await expect(look.main.get_by_text("Times are those of a sample")).to_be_visible()
     await expect(look.main.get_by_role("heading", name="Spread of run times", exact=True)).to_have_count(0)
 

@@ -276,7 +276,7 @@ class World:
                         },
                         id=f"{now - minute * 60_000}-0",
                     )  # fmt: skip
-                    if name != "reports":  # as a queue that only Node works
+                    if name != NODE_QUEUE:
                         number = now // 60_000 - minute
                         times = [_times(chance, mean, completed).encode() for mean in (run, wait)]
                         counted = f"{number} {completed} {failed} {failed * 2};{times[0]};{times[1]}"

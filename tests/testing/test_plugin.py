@@ -58,14 +58,14 @@ filterwarnings = error
 """
 
 ASYNC_TESTS = """
-import httpx
+import httpx2
 import tasks
 from api import api
 from oxmq.testing import assert_enqueued, assert_not_enqueued, inline, run_until_idle
 
 
 async def test_an_endpoint_enqueues(oxmq_app):
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(api), base_url="http://shop") as client:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(api), base_url="http://shop") as client:
         assert (await client.post("/users/7")).status_code == 202
     job = await assert_enqueued(oxmq_app, tasks.send_mail, user=7, delay="1h")
     assert (await run_until_idle(oxmq_app)).completed == []
