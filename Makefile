@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-integrations test-kubernetes docs check format twins parity types reference bench release clean
+.PHONY: help demo test test-product test-integrations test-kubernetes docs check format twins parity types reference bench release clean
 
 # What has a target of its own.
-APART := kubernetes docs frameworks outbox telemetry testing
+PRODUCT := browser demo
+INTEGRATIONS := frameworks outbox telemetry testing
+APART := $(PRODUCT) $(INTEGRATIONS) docs kubernetes
 
 help: ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,8 +21,11 @@ demo: $(VENV)/demo.stamp ## see it run (ARGS=--once: and exit)
 test: $(VENV)/tests.stamp ## run every test of oxmq itself (ARGS="-k word": some)
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(APART:%=--ignore=tests/%) $(ARGS)
 
+test-product: $(VENV)/tests.stamp ## the demo from end to end, and the dashboard in a browser
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(PRODUCT:%=tests/%) $(ARGS)
+
 test-integrations: $(VENV)/integrations.stamp ## FastAPI, Flask, Django, the outbox on PostgreSQL, telemetry, the testing kit
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/frameworks tests/outbox tests/telemetry tests/testing $(ARGS)
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile $(INTEGRATIONS:%=tests/%) $(ARGS)
 
 test-kubernetes: $(VENV)/kubernetes.stamp ## run heavy jobs against a real control plane, built here from source
 	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile tests/kubernetes $(ARGS)
