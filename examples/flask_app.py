@@ -55,7 +55,7 @@ def order_one(address: str) -> None:
         print(answer.status_code, answer.headers["Location"].rpartition("/")[0])
         job = client.get(answer.headers["Location"]).json()
         while job["state"] != "completed":
-            time.sleep(0.05)
+            time.sleep(0.05)  # a client asks now and then
             job = client.get(answer.headers["Location"]).json()
         print(job["state"], job["result"], sep=": ")
 
