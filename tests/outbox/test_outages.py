@@ -94,6 +94,7 @@ def test_the_database_is_killed_and_comes_back(
     again.write([Wish(2)])
     eventually_sync(lambda: queue.get_job_counts()["waiting"] == 2, 60)
     eventually_sync(lambda: again.backlog().rows == 0, 20)
+    eventually_sync(lambda: not relay.health().problem, 20)
     began, ended = complaints(relay)
     assert began.startswith("nothing is relayed for now")
     assert ended.startswith("relaying again")
