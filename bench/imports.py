@@ -30,7 +30,7 @@ STATEMENTS: Final = {
     "SAQ": ("from saq import Queue, Worker", "saq"),
     "bullmq (Python)": ("from bullmq import Queue, Worker", "bullmq-python"),
 }
-#: What `import oxmq` may take, in seconds.
+#: What `import oxmq` may take, and what is needed to add jobs, in seconds.
 BUDGET: Final = 0.120
 
 
@@ -43,7 +43,7 @@ def main() -> int:
     }
     rows = [[title, f"{1000 * took[title]:.0f} ms", f"{took[title] / took['oxmq, to work']:.2f}"] for title in took]
     print(markdown(["", "time", "ratio to oxmq, to work"], rows))
-    return int(took["oxmq"] > BUDGET)
+    return int(took["oxmq"] > BUDGET or took["oxmq, to add jobs"] > BUDGET)
 
 
 def python_of(environment: str | None) -> Path:

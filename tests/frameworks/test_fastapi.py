@@ -140,7 +140,7 @@ async def test_without_an_api_a_location_must_be_given(own_server: RedisServer) 
 @pytest.mark.parametrize(
     ("error", "outcome"), [(UnavailableError("no answer"), None), (OutcomeUnknownError("no answer"), "unknown")]
 )
-async def test_redis_that_does_not_answer_is_503(error: BackendError, outcome: str | None) -> None:
+async def test_an_error_of_the_backend_is_503(error: BackendError, outcome: str | None) -> None:
     api = _application(Oxmq("redis://localhost"))
 
     @api.post("/")
@@ -152,6 +152,19 @@ async def test_redis_that_does_not_answer_is_503(error: BackendError, outcome: s
     assert (answer.status_code, answer.json().get("outcome")) == (503, outcome)
     assert answer.headers["content-type"] == "application/problem+json"
     assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_redis_that_is_not_there_is_503() -> None:
+    async with Oxmq(f"redis://127.0.0.1:{free_port()}") as app:
+        api = _application(app)
+
+        @api.post("/")
+        async def add() -> str:
+            return (await app.queue("mail").add("send")).id
+
+        async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=api), base_url="http://a") as client:
+            answer = await client.post("/")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
 
 
 async def test_what_a_state_forbids_is_409_and_what_is_gone_404(own_server: RedisServer) -> None:

@@ -122,7 +122,7 @@ def test_a_bad_url_is_refused_and_changes_nothing(flask_app: Flask) -> None:
 @pytest.mark.parametrize(
     ("error", "outcome"), [(UnavailableError("no answer"), None), (OutcomeUnknownError("no answer"), "unknown")]
 )
-def test_redis_that_does_not_answer_is_503(flask_app: Flask, error: BackendError, outcome: str | None) -> None:
+def test_an_error_of_the_backend_is_503(flask_app: Flask, error: BackendError, outcome: str | None) -> None:
     OxmqFlask(flask_app, Oxmq("redis://localhost"))
 
     @flask_app.post("/")
@@ -133,6 +133,18 @@ def test_redis_that_does_not_answer_is_503(flask_app: Flask, error: BackendError
     assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
     assert answer.get_json().get("outcome") == outcome
     assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_redis_that_is_not_there_is_503(flask_app: Flask) -> None:
+    app = Oxmq(f"redis://127.0.0.1:{free_port()}")
+    OxmqFlask(flask_app, app)
+
+    @flask_app.post("/")
+    def add() -> str:
+        return app.sync_queue("mail").add("send").id
+
+    answer = flask_app.test_client().post("/")
+    assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
 
 
 @pytest.mark.parametrize(

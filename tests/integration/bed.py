@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
 from typing import Any, TypeVar
 
 from oxmq import FlowProducer, Job, Oxmq, Queue, QueueEvents, Worker
@@ -57,6 +59,15 @@ class Bed:
     def app_worker(self, app: Oxmq, **options: Any) -> AppWorker:
         """Return a worker of an app that does not work yet."""
         return self._keep(app.worker(**options))
+
+    @contextlib.asynccontextmanager
+    async def working_app(self, app: Oxmq) -> AsyncGenerator[None]:
+        """Have a worker of an app at work in a ``with`` block."""
+        worker = self.app_worker(app)
+        running = asyncio.create_task(worker.run(handle_signals=False))
+        yield
+        await worker.close(grace=0)
+        await running
 
     async def close(self) -> None:
         """Close everything, the last first."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
-from oxmq import ConfigurationError, Job, JobFailedError, Oxmq
+from oxmq import ConfigurationError, Job, JobFailedError
 from oxmq.worker.events import WorkerEvent
 from oxmq.worker.middleware import CallNext
 from tests.integration.bed import Bed
@@ -26,15 +25,6 @@ def named(name: str, heard: list[str]) -> Callable[[Job[Any], CallNext], Awaitab
             heard.append(f"{name} after {job.name}")
 
     return middleware
-
-
-@contextlib.asynccontextmanager
-async def working(bed: Bed, app: Oxmq) -> AsyncGenerator[None]:
-    worker = bed.app_worker(app)
-    running = asyncio.create_task(worker.run(handle_signals=False))
-    yield
-    await worker.close(grace=0)
-    await running
 
 
 async def test_the_first_middleware_is_outermost(bed: Bed) -> None:
@@ -92,7 +82,7 @@ async def test_an_apps_middleware_is_around_coroutines_and_threads_which_see_its
     def in_a_thread() -> str:
         return tenant.get()
 
-    async with working(bed, app):
+    async with bed.working_app(app):
         assert await (await on_the_loop.enqueue()).result(timeout=20) == "tenant of on_the_loop"
         assert await (await in_a_thread.enqueue()).result(timeout=20) == "tenant of in_a_thread"
 
@@ -115,7 +105,7 @@ async def test_an_apps_listeners_may_be_coroutines_and_harm_nobody(bed: Bed, cap
     async def bad() -> None:
         raise ValueError("no")
 
-    async with working(bed, app):
+    async with bed.working_app(app):
         with pytest.raises(JobFailedError, match="no"):
             await (await bad.enqueue()).result(timeout=20)
         await eventually(lambda: heard == ["bad: no", "bad: no"], 20)

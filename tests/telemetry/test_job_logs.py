@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -21,15 +20,6 @@ from tests.support.waiting import eventually
 
 PATIENCE = 30.0
 log = logging.getLogger("shop")
-
-
-@contextlib.asynccontextmanager
-async def working(bed: Bed, app: Oxmq) -> AsyncGenerator[None]:
-    worker = bed.app_worker(app)
-    running = asyncio.create_task(worker.run(handle_signals=False))
-    yield
-    await worker.close(grace=0)
-    await running
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +73,7 @@ async def test_lines_of_threads_go_there_too_and_show_while_the_job_runs(bed: Be
         log.info("begun")
         await gate.wait()
 
-    async with working(bed, app):
+    async with bed.working_app(app):
         thread, running = await in_a_thread.enqueue(), await slow.enqueue()
         await thread.result(timeout=PATIENCE)
         assert messages(await thread.get_logs()) == ["INFO shop: from a thread"]

@@ -27,8 +27,6 @@ from oxmq.states import JobState
 
 T = TypeVar("T")
 
-# Any throughout: a task takes and returns whatever JSON can say.
-
 
 def runner_of(task: Task[..., Any], sender: type[BaseTaskBackend]) -> Callable[..., Any]:
     """Return the function that runs a task's jobs, a coroutine function for a task that is one.
@@ -39,7 +37,7 @@ def runner_of(task: Task[..., Any], sender: type[BaseTaskBackend]) -> Callable[.
     """
     if iscoroutinefunction(task.func):
 
-        async def run_coroutine(args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - see above
+        async def run_coroutine(args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON can say
             run = _Run(task)
             await task_started.asend(sender, task_result=run.result)
             try:
@@ -54,7 +52,7 @@ def runner_of(task: Task[..., Any], sender: type[BaseTaskBackend]) -> Callable[.
 
         return run_coroutine
 
-    def run(args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - see above
+    def run(args: list[Any], kwargs: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON can say
         run = _Run(task)
         task_started.send(sender, task_result=run.result)
         try:
